@@ -1,0 +1,169 @@
+"""The values that move through a chain. All are frozen; guards make new ones with `replace`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol, Self, TypeAlias
+
+Side: TypeAlias = Literal["call", "reply"]
+Action: TypeAlias = Literal["block", "redact", "warn"]
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+Kind: TypeAlias = Literal["text", "tool_call", "tool_result"]
+Origin: TypeAlias = Literal["trusted", "user", "untrusted"]
+Path: TypeAlias = tuple[str | int, ...]
+
+
+class Filter(Protocol):
+    """Text in passing: may hold some back, and gives the rest at the end."""
+
+    def feed(self, text: str, /) -> str: ...
+    def end(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One reason, in machine-readable form; never the matched text.
+
+    `start` and `end` are character offsets into the part's text; `fix` is what may stand there instead.
+    """
+
+    code: str
+    message: str
+    start: int = 0
+    end: int = 0
+    fix: str | None = None
+    score: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One piece of content, who said it, and its place in the body it came from."""
+
+    text: str
+    role: Role = "user"
+    kind: Kind = "text"
+    name: str = ""
+    at: Path = ()
+    origin: Origin = "user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Whose request this is.  `deadline` is absolute, in seconds on the driver's clock."""
+
+    request_id: str = ""
+    session: str = ""
+    user: str = ""
+    roles: frozenset[str] = frozenset()
+    region: str = ""
+    deadline: float | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one or more calls: read, written, and read from the provider's cache."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cached=self.cached + other.cached,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a call and a reply have in common: parts."""
+
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "\n".join(part.text for part in self.parts)
+
+    def rewrite(self, edit: Callable[[Part], str]) -> Self:
+        """The same content with each part's text edited; itself if nothing changed."""
+        parts = tuple(
+            part if (text := edit(part)) is part.text or text == part.text else replace(part, text=text)
+            for part in self.parts
+        )
+        return self if all(map(_same, parts, self.parts)) else replace(self, parts=parts)
+
+    def add(self, *parts: Part) -> Self:
+        """Append content.  It has no place in the old body; the boundary finds one."""
+        return replace(self, parts=(*self.parts, *(replace(part, at=()) for part in parts)))
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something worth recording: what happened, where, in whose run, by which guard; never content."""
+
+    what: str
+    boundary: str
+    target: str
+    run: Run
+    guard: str = ""
+    findings: tuple[Finding, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+NOBODY = Run()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Content):
+    """A wish to cross a boundary: ask a model, or run a tool.
+
+    `via` names a helper (a judge, say) to ask instead of the guarded thing itself.  `timeout` is how many
+    seconds this one attempt may take, None for no bound beyond the run's deadline.
+    """
+
+    kind: Literal["model", "tool"]
+    target: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    stream: bool = False
+    via: str = ""
+    timeout: float | None = None
+    run: Run = NOBODY
+
+    def event(self, what: str, guard: str = "", findings: tuple[Finding, ...] = (), **data: Any) -> Event:
+        """Something that happened to this call, without its content."""
+        return Event(
+            what=what,
+            boundary=self.kind,
+            target=self.target,
+            run=self.run,
+            guard=guard,
+            findings=findings,
+            data=data,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply(Content):
+    """What came back.
+
+    A `live` reply has no parts yet: its text is still flowing, and `filters` see it pass, each made by a
+    factory that is given a way to record events.  `value` is the validated object, where a guard made one.
+    """
+
+    usage: Usage = Usage()
+    model: str = ""
+    finish: str = ""
+    filters: tuple[Tap, ...] = ()
+    live: bool = False
+    value: Any = None
+    raw: Any = field(default=None, repr=False, compare=False)
+
+
+Tap: TypeAlias = Callable[[Callable[[Event], None]], Filter]

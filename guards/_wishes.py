@@ -1,0 +1,118 @@
+"""What a guard may ask of the world, and a typed helper for each.
+
+A guard has no hands: it yields a wish, and the driver grants it.  `now = yield from clock()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+from guards._errors import GuardError
+from guards._types import Call, Event, Part, Reply
+
+if TYPE_CHECKING:
+    from guards._flow import Guard
+
+S = TypeVar("S")
+A = TypeVar("A")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let `seconds` pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Seconds on the driver's clock, which never runs backwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A number in [0, 1) from the driver's randomness, which a test seeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Apply the pure function `change(state) -> (state, answer)` atomically; no state is None."""
+
+    key: str
+    change: Callable[[Any], tuple[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Ask a person; granted with a `Decision`."""
+
+    question: str
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person said.  `parts` replace the call's where the verdict is modify."""
+
+    verdict: Literal["approve", "modify", "reject", "waiting"]
+    by: str = ""
+    reason: str = ""
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Make several calls, side by side where the driver can; each is granted a reply or its error.
+
+    `inner` are the guards that every one of them still passes; a chain fills it in.
+    """
+
+    calls: tuple[Call, ...]
+    inner: tuple[Guard, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Note an event for traces, metrics and audit."""
+
+    event: Event
+
+
+Wish: TypeAlias = Call | Wait | Now | Draw | Update | Review | All | Record
+WISHES = (Call, Wait, Now, Draw, Update, Review, All, Record)
+Wishing: TypeAlias = Generator[Wish, Any, A]
+
+
+def wait(seconds: float) -> Wishing[None]:
+    yield Wait(seconds)
+
+
+def clock() -> Wishing[float]:
+    now: float = yield Now()
+    return now
+
+
+def draw() -> Wishing[float]:
+    number: float = yield Draw()
+    return number
+
+
+def update(key: str, change: Callable[[S | None], tuple[S | None, A]]) -> Wishing[A]:
+    answer: A = yield Update(key, change)
+    return answer
+
+
+def review(question: str, call: Call) -> Wishing[Decision]:
+    decision: Decision = yield Review(question, call)
+    return decision
+
+
+def together(*calls: Call) -> Wishing[tuple[Reply | GuardError, ...]]:
+    replies: tuple[Reply | GuardError, ...] = yield All(calls)
+    return replies
+
+
+def record(event: Event) -> Wishing[None]:
+    yield Record(event)

@@ -1,0 +1,105 @@
+"""Guards in a row, as one guard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import GeneratorType
+from typing import Any
+
+from guards._errors import GuardError, GuardFailed
+from guards._flow import Flow, Guard, guard_name
+from guards._types import Call, Reply
+from guards._wishes import WISHES, All
+
+STEPS = 10_000
+"""How many steps one call may take before its chain is stopped as one that never ends."""
+
+
+def chain(guards: Iterable[Guard], steps: int = STEPS) -> Chain:
+    """Fold guards into one guard: the first is outermost, and a chain within a chain dissolves in it."""
+    flat: list[Guard] = []
+    for guard in guards:
+        flat.extend(guard.guards if isinstance(guard, Chain) else (guard,))
+    return Chain(tuple(flat), steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What a guard yields as a call goes through the guards after it; other wishes go to the driver.
+
+    The flows stand on a stack instead of inside one another, so that a wish costs the same at any depth.
+    This is the one place where an accident inside a guard becomes `GuardFailed`.
+    """
+
+    guards: tuple[Guard, ...]
+    steps: int = STEPS
+
+    def __call__(self, call: Call) -> Flow:
+        guards, depth = self.guards, len(self.guards)
+        flows: list[Flow] = []
+        wish: Any = call
+        try:
+            for _ in range(self.steps):
+                value, error = None, None
+                level = len(flows)
+                if isinstance(wish, Call) and level < depth:
+                    error = _enter(guards[level], wish, flows)
+                elif isinstance(wish, WISHES):
+                    if isinstance(wish, All):
+                        wish = replace(wish, inner=(*wish.inner, *guards[level:]))
+                    try:
+                        value = yield wish
+                    except GeneratorExit:
+                        raise
+                    except BaseException as thrown:
+                        error = thrown
+                else:
+                    error = GuardFailed(guard_name(guards[level - 1]), f"yielded {_kind(wish)}, not a wish")
+                # An answer or an error goes to the innermost flow; a flow that ends hands its own outward.
+                while flows:
+                    flow = flows[-1]
+                    try:
+                        wish = flow.send(value) if error is None else flow.throw(error)
+                        break
+                    except StopIteration as done:
+                        value, error = done.value, None
+                        if not isinstance(value, Reply):
+                            problem = f"returned {_kind(value)}, not a Reply"
+                            error = GuardFailed(guard_name(guards[len(flows) - 1]), problem)
+                    except GuardError as raised:
+                        error = raised
+                    except Exception as accident:
+                        error = GuardFailed.of(guard_name(guards[len(flows) - 1]), accident)
+                    except BaseException as thrown:
+                        error = thrown
+                    flows.pop()
+                else:
+                    if error is not None:
+                        raise error
+                    return value  # type: ignore[return-value]  # only a Reply gets here
+            raise GuardFailed(guard_name(guards[len(flows) - 1]), f"took more than {self.steps} steps")
+        finally:
+            for flow in reversed(flows):
+                # The call has ended already, with a reply or an error that a failing clean-up must not hide.
+                with suppress(Exception):
+                    flow.close()
+
+
+def _enter(guard: Guard, call: Call, flows: list[Flow]) -> BaseException | None:
+    """Start a guard's flow on top of the stack, or say why it could not be started."""
+    try:
+        flow = guard(call)
+    except GuardError as refusal:
+        return refusal
+    except Exception as accident:
+        return GuardFailed.of(guard_name(guard), accident)
+    if not isinstance(flow, GeneratorType):
+        return GuardFailed(guard_name(guard), f"returned {_kind(flow)}, not a flow")
+    flows.append(flow)
+    return None
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__

@@ -1,0 +1,326 @@
+"""The drivers: what grants a flow's wishes.
+
+There is one loop, `drive`.  It is written once, as a coroutine; its hands differ.  The hands of the sync
+driver never suspend, so its coroutine runs to the end in a single step.  `orchestrator.testing.play` is
+the sync driver in a world where time is virtual and the replies come from a script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from guards._errors import Exhausted, GuardError, UpstreamError
+from guards._flow import Flow, Guard
+from guards._types import Call, Event, Reply, Usage
+from guards._wishes import All, Decision, Draw, Now, Record, Review, Update, Wait, Wish
+from orchestrator._engine.chain import Chain, chain
+from orchestrator._engine.clock import Clock, Expired, RealClock
+from orchestrator._engine.upstream import upstream_error
+from orchestrator.stores import Store
+from orchestrator.stores.memory import Memory
+
+Perform: TypeAlias = Callable[[Call], Reply]
+APerform: TypeAlias = Callable[[Call], Awaitable[Reply]]
+
+
+def nobody(question: Review, /) -> Decision:
+    return Decision("waiting", by="nobody", reason="no reviewer is set up")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the drivers' hands reach: state, time, people, prices, chance, and who takes notes."""
+
+    store: Store = field(default_factory=Memory)
+    clock: Clock = field(default_factory=RealClock)
+    reviewer: Callable[[Review], Decision | Awaitable[Decision]] = nobody
+    price: Callable[[Call, Reply], float | None] | None = None
+    random: Callable[[], float] | None = None
+    sink: Callable[[Event], None] | None = None
+
+    def note(self, event: Event) -> None:
+        if self.sink is not None:
+            self.sink(event)
+
+    def draw(self) -> float:
+        if self.random is not None:
+            return self.random()
+        import random
+
+        return random.random()  # noqa: S311 - it spreads load, it keeps no secret
+
+
+class Hands(Protocol):
+    """What one call's driver can do, beyond what is the same for all of them."""
+
+    world: World
+    tally: Tally
+    offload: bool
+
+    async def perform(self, call: Call, seconds: float | None) -> Reply: ...
+    async def sleep(self, seconds: float) -> None: ...
+    async def update(self, wish: Update) -> Any: ...
+    async def review(self, wish: Review) -> Decision: ...
+    async def all(self, wish: All) -> tuple[Reply | GuardError, ...]: ...
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one call has taken so far: attempts (innermost calls), tokens, US dollars."""
+
+    attempts: int = 0
+    usage: Usage = Usage()
+    cost: float | None = None
+
+    def add(self, usage: Usage, cost: float | None) -> None:
+        self.usage += usage
+        if cost is not None:
+            self.cost = (self.cost or 0.0) + cost
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The flow ended with this reply."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A cancellation came while the flow was being stepped in a worker thread."""
+
+    stop: BaseException
+
+
+def run(guard: Guard, call: Call, perform: Perform, world: World | None = None) -> Reply:
+    """Drive a guard around a sync function."""
+    return unsuspended(_guarded(guard, call, SyncHands(world or World(), perform)))
+
+
+async def arun(guard: Guard, call: Call, perform: APerform, world: World | None = None) -> Reply:
+    """Drive a guard around an async function.  A cancellation is thrown into the flow."""
+    whole = chain((guard,))
+    offload = any(getattr(one, "heavy", False) for one in whole.guards)
+    return await _guarded(whole, call, AsyncHands(world or World(), perform, offload=offload))
+
+
+def unsuspended(coroutine: Coroutine[Any, Any, Reply]) -> Reply:
+    """Run a coroutine that never suspends."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    coroutine.close()
+    raise RuntimeError("a synchronous call was asked to wait for an event loop")
+
+
+async def _guarded(guard: Guard, call: Call, hands: Hands) -> Reply:
+    try:
+        return await drive((guard if isinstance(guard, Chain) else chain((guard,)))(call), hands)
+    except GuardError as error:
+        error.locate(call, hands.tally.attempts, hands.tally.cost)
+        raise
+
+
+async def drive(flow: Flow, hands: Hands) -> Reply:
+    """Grant a flow's wishes until it ends.
+
+    A cancellation (or Ctrl-C) while a wish is being granted is thrown into the flow.  From then on the flow
+    may release what it holds (`Update`, `Record`, `Now`, `Draw`) and nothing else, and whatever it makes
+    of the cancellation, the cancellation goes on.
+    """
+    value: Any = None
+    error: BaseException | None = None
+    cancelled: BaseException | None = None
+    while True:
+        try:
+            if hands.offload:
+                wish = await step_aside(flow, value, error)
+            else:
+                wish = flow.send(value) if error is None else flow.throw(error)
+        except StopIteration as done:
+            wish = Done(done.value)
+        except Exception:
+            if cancelled is not None:
+                raise cancelled from None
+            raise
+        if isinstance(wish, Done):
+            if cancelled is not None:
+                raise cancelled
+            return wish.reply
+        value, error = None, None
+        if isinstance(wish, Interrupted):
+            error = cancelled = wish.stop
+            continue
+        if cancelled is not None and not isinstance(wish, (Update, Record, Now, Draw)):
+            error = cancelled
+            continue
+        try:
+            value = await grant(wish, hands)
+        except Exception as failure:
+            error = failure
+        except BaseException as stop:
+            error = cancelled = stop
+
+
+async def grant(wish: Wish, hands: Hands) -> Any:
+    """Give one wish what it asks for."""
+    if isinstance(wish, Call):
+        return await _perform(wish, hands)
+    match wish:
+        case Update():
+            return await hands.update(wish)
+        case Now():
+            return hands.world.clock.now()
+        case Record():
+            return hands.world.note(wish.event)
+        case Wait():
+            return await hands.sleep(wish.seconds)
+        case Draw():
+            return hands.world.draw()
+        case Review():
+            return await hands.review(wish)
+        case All():
+            return await hands.all(wish)
+
+
+async def _perform(call: Call, hands: Hands) -> Reply:
+    """Make the real call, bounded by its timeout and its run's deadline, and account for it."""
+    world, tally = hands.world, hands.tally
+    left = _seconds_left(call, world)
+    limit = call.timeout if left is None else left if call.timeout is None else min(left, call.timeout)
+    tally.attempts += 1
+    attempt = tally.attempts
+    started = world.clock.now() if world.sink is not None else 0.0
+    cost: float | None = None
+    failure: GuardError | None = None
+    reply: Reply | None = None
+    try:
+        reply = await hands.perform(call, limit)
+        cost = world.price(call, reply) if world.price is not None else None
+        tally.add(reply.usage, cost)
+        return reply
+    except Expired:
+        failure = Exhausted("deadline") if limit == left else UpstreamError(call.target, kind="timeout")
+    except GuardError as error:
+        failure = error
+    except Exception as error:
+        failure = upstream_error(call.target, error)
+    finally:
+        if world.sink is not None:
+            usage = reply.usage if reply is not None else Usage()
+            code = "" if reply is not None else failure.code if failure is not None else "cancelled"
+            seconds = world.clock.now() - started
+            world.note(
+                call.event("call", attempt=attempt, seconds=seconds, usage=usage, cost=cost, error=code)
+            )
+    raise failure
+
+
+def _seconds_left(call: Call, world: World) -> float | None:
+    if call.run.deadline is None:
+        return None
+    left = call.run.deadline - world.clock.now()
+    if left <= 0:
+        raise Exhausted("deadline")
+    return left
+
+
+class SyncHands:
+    """Grants wishes in the calling thread, and never suspends."""
+
+    offload = False
+
+    def __init__(self, world: World, perform: Perform) -> None:
+        self.world, self._perform, self.tally = world, perform, Tally()
+
+    async def perform(self, call: Call, seconds: float | None) -> Reply:
+        if seconds is None:
+            return self._perform(call)
+        return self.world.clock.within(seconds, lambda: self._perform(call))
+
+    async def sleep(self, seconds: float) -> None:
+        self.world.clock.sleep(seconds)
+
+    async def update(self, wish: Update) -> Any:
+        return self.world.store.update(wish.key, wish.change)
+
+    async def review(self, wish: Review) -> Decision:
+        decision = self.world.reviewer(wish)
+        if not isinstance(decision, Decision):
+            raise TypeError("this call is synchronous, so its reviewer must be too")
+        return decision
+
+    async def all(self, wish: All) -> tuple[Reply | GuardError, ...]:
+        return tuple([await settled(call, wish.inner, self) for call in wish.calls])
+
+
+class AsyncHands:
+    """Grants wishes on the event loop; a flow with heavy guards is stepped in a worker thread."""
+
+    def __init__(self, world: World, perform: APerform, *, offload: bool = False) -> None:
+        self.world, self._perform, self.tally = world, perform, Tally()
+        self.offload = offload
+
+    async def perform(self, call: Call, seconds: float | None) -> Reply:
+        if seconds is None:
+            return await self._perform(call)
+        return await self.world.clock.awithin(seconds, lambda: self._perform(call))
+
+    async def sleep(self, seconds: float) -> None:
+        await self.world.clock.asleep(seconds)
+
+    async def update(self, wish: Update) -> Any:
+        return await self.world.store.aupdate(wish.key, wish.change)
+
+    async def review(self, wish: Review) -> Decision:
+        decision = self.world.reviewer(wish)
+        return decision if isinstance(decision, Decision) else await decision
+
+    async def all(self, wish: All) -> tuple[Reply | GuardError, ...]:
+        import asyncio
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(settled(call, wish.inner, self)) for call in wish.calls]
+        return tuple(task.result() for task in tasks)
+
+
+async def settled(call: Call, inner: tuple[Guard, ...], hands: Hands) -> Reply | GuardError:
+    """One of several calls side by side: its reply, or its error as a value."""
+    try:
+        return await drive(chain(inner)(call), hands)
+    except GuardError as error:
+        return error
+
+
+async def step_aside(flow: Flow, value: Any, error: BaseException | None) -> Wish | Done | Interrupted:
+    """Step a flow in a worker thread, so that a heavy check does not stall the loop.
+
+    A flow that is being stepped cannot be interrupted: a cancellation waits until the step is over, and
+    `drive` then throws it into the flow in place of what the flow wished for.
+    """
+    import asyncio
+    from contextvars import copy_context
+
+    loop = asyncio.get_running_loop()
+    work = loop.run_in_executor(None, copy_context().run, _advance, flow, value, error)
+    stop: BaseException | None = None
+    while not work.done():
+        try:
+            await asyncio.wait((work,))
+        except asyncio.CancelledError as cancelled:
+            stop = cancelled
+    if stop is None:
+        return work.result()
+    if work.exception() is not None or isinstance(work.result(), Done):
+        raise stop
+    return Interrupted(stop)
+
+
+def _advance(flow: Flow, value: Any, error: BaseException | None) -> Wish | Done:
+    try:
+        return flow.send(value) if error is None else flow.throw(error)
+    except StopIteration as done:
+        return Done(done.value)

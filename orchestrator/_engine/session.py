@@ -1,0 +1,96 @@
+"""Whose request this is: a run, carried by a context variable across tasks and our own threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar, Token, copy_context
+from dataclasses import replace
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+from guards._types import Run
+from orchestrator._engine.clock import Clock
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CURRENT: ContextVar[Run | None] = ContextVar("wardline_run", default=None)
+
+
+class Session:
+    """A stretch of work in one run's name; `with` and `async with` alike.
+
+    One that stands inside another inherits what it does not set, and its deadline can only be earlier.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        request_id: str | None = None,
+        session: str | None = None,
+        user: str | None = None,
+        roles: Collection[str] | None = None,
+        region: str | None = None,
+        timeout: float | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        if isinstance(roles, str):
+            raise TypeError(f"roles is a collection of names, not one string; write roles=[{roles!r}]")
+        self._clock, self._timeout, self._tokens = clock, timeout, list[Token[Run | None]]()
+        named = {"request_id": request_id, "session": session, "user": user, "region": region}
+        self._set: dict[str, object] = {key: value for key, value in named.items() if value is not None}
+        if roles is not None:
+            self._set["roles"] = frozenset(roles)
+        self._tags = tags
+
+    def __enter__(self) -> Run:
+        outer = CURRENT.get() or Run()
+        run = replace(outer, **self._set)  # type: ignore[arg-type]  # the keys are Run's own fields
+        if self._tags:
+            run = replace(run, tags={**outer.tags, **self._tags})
+        if self._timeout is not None:
+            ends = self._clock.now() + self._timeout
+            run = replace(run, deadline=ends if outer.deadline is None else min(ends, outer.deadline))
+        if not run.request_id:
+            run = replace(run, request_id=new_request_id())
+        self._tokens.append(CURRENT.set(run))
+        return run
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        CURRENT.reset(self._tokens.pop())
+
+    async def __aenter__(self) -> Run:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+
+def bind(function: Callable[P, T]) -> Callable[P, T]:
+    """The function, carrying the current run into whatever thread calls it, any number of times at once."""
+    run = CURRENT.get()
+
+    def bound(*args: P.args, **kwargs: P.kwargs) -> T:
+        def work() -> T:
+            CURRENT.set(run)
+            return function(*args, **kwargs)
+
+        return copy_context().run(work)
+
+    return bound
+
+
+def current() -> Run:
+    """The run in force, or a fresh one of a single request."""
+    return CURRENT.get() or Run(request_id=new_request_id())
+
+
+def new_request_id() -> str:
+    import random
+
+    return f"{random.getrandbits(64):016x}"
