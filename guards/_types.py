@@ -155,6 +155,8 @@ class Reply(Content):
 
     A `live` reply has no parts yet: its text is still flowing, and `filters` see it pass, each made by a
     factory that is given a way to record events.  `value` is the validated object, where a guard made one.
+    `raw` is what the boundary was given; when the reply is `plain`, it is the answer itself and its strings
+    are the parts, not an envelope around a text.
     """
 
     usage: Usage = Usage()
@@ -162,6 +164,7 @@ class Reply(Content):
     finish: str = ""
     filters: tuple[Tap, ...] = ()
     live: bool = False
+    plain: bool = False
     value: Any = None
     raw: Any = field(default=None, repr=False, compare=False)
 

@@ -1,0 +1,139 @@
+"""The front door: a policy, and the decorators that put it around functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
+
+from guards._types import Call, Reply
+from orchestrator._engine.chain import Chain, chain
+from orchestrator._engine.drive import World
+from orchestrator._engine.session import Session
+from orchestrator.boundaries.function import Settings, guarded
+
+if TYPE_CHECKING:
+    from policies._policy import Policy
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Keeping(Protocol):
+    """A decorator that keeps a function's type as it is."""
+
+    def __call__(self, function: Callable[P, T], /) -> Callable[P, T]: ...
+
+
+class Returning(Protocol[R_co]):
+    """A decorator whose function returns the validated value."""
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, Any]], /
+    ) -> Callable[P, Coroutine[Any, Any, R_co]]: ...
+    @overload
+    def __call__(self, function: Callable[P, Any], /) -> Callable[P, R_co]: ...
+
+
+class Orchestrator:
+    """A policy at work.  `world` gives it a store, a clock, a reviewer and a sink for events."""
+
+    def __init__(self, policy: Policy, *, world: World | None = None) -> None:
+        world = world or World()
+        if policy.models and world.price is None:
+            world = replace(world, price=self._price)
+        self.policy, self.world = policy, world
+        self._chains: dict[tuple[str, str], Chain] = {}
+
+    @classmethod
+    def from_policy(cls, policy: Policy | Path | str, *, world: World | None = None) -> Self:
+        """From a policy file, or the name of a shipped one.  Raises `PolicyError` if it has any mistake."""
+        if isinstance(policy, (str, Path)):
+            from policies import load
+
+            policy = load(policy)
+        return cls(policy, world=world)
+
+    @overload
+    def model(self, name: str, *, prompt: str | None = None) -> Keeping: ...
+    @overload
+    def model(self, name: str, *, prompt: str | None = None, returns: type[R]) -> Returning[R]: ...
+    def model(self, name: str, *, prompt: str | None = None, returns: Any = None) -> Any:
+        """Guard a function that asks a model.
+
+        `name` is what the policy calls it.  A guard that asks again appends to the chat messages among its
+        arguments, else to the argument named `prompt`, else to the first string.  With `returns`, the reply
+        is validated against that type (a Pydantic model, a dataclass, `list[...]`), and its value returned.
+        """
+        return self._decorator("model", name, prompt=prompt, returns=returns)
+
+    def tool(self, name: str, *, idempotent: bool = False) -> Keeping:
+        """Guard a function that does something; only an `idempotent` one is ever retried."""
+        return cast("Keeping", self._decorator("tool", name, idempotent=idempotent))
+
+    def session(
+        self,
+        *,
+        request_id: str | None = None,
+        session: str | None = None,
+        user: str | None = None,
+        roles: Collection[str] | None = None,
+        region: str | None = None,
+        timeout: float | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Session:
+        """In whose name the calls within are made; `timeout` is in seconds for all of them together."""
+        return Session(
+            self.world.clock,
+            request_id=request_id,
+            session=session,
+            user=user,
+            roles=roles,
+            region=region,
+            timeout=timeout,
+            tags=tags,
+        )
+
+    def chain(self, kind: Literal["model", "tool"], target: str) -> Chain:
+        """The guards that apply to one target, folded once."""
+        key = (kind, target)
+        if key not in self._chains:
+            self._chains[key] = chain(self.policy.guards(kind, target))
+        return self._chains[key]
+
+    def _decorator(
+        self,
+        kind: Literal["model", "tool"],
+        name: str,
+        *,
+        prompt: str | None = None,
+        returns: Any = None,
+        idempotent: bool = False,
+    ) -> Callable[[Any], Any]:
+        whole = self.chain(kind, name)
+        options: dict[str, Any] = {"idempotent": True} if idempotent else {}
+        if returns is not None:
+            from guards.schema import Schema
+
+            options["returns"] = returns
+            if not any(isinstance(guard, Schema) for guard in whole.guards):
+                whole = chain((Schema(), *whole.guards))
+        settings = Settings(
+            kind=kind,
+            name=name,
+            chain=whole,
+            world=self.world,
+            prompt=prompt,
+            returns=returns,
+            options=options,
+        )
+        return lambda function: guarded(function, settings)
+
+    def _price(self, call: Call, reply: Reply) -> float | None:
+        """What a call cost in US dollars, by the policy's price for its target."""
+        model = self.policy.models.get(call.via or call.target)
+        return model.cost(reply.usage) if model is not None else None

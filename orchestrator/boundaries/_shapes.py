@@ -1,0 +1,203 @@
+"""Where the content sits in what model functions take and give: messages, completions, streamed chunks.
+
+Shapes are recognised by their fields, as mappings or as objects, so that no provider's package is imported:
+OpenAI chat completions and responses, Anthropic messages.  Anything else is read as plain strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from guards._body import leaves
+from guards._types import Kind, Origin, Part, Path, Reply, Role, Usage
+
+# Strings that say what a block is, not what it says.  A field not named here counts as content.
+STRUCTURE = frozenset(
+    {"type", "role", "id", "tool_call_id", "tool_use_id", "media_type", "mime_type", "status"}
+)
+
+ROLES: Mapping[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "model": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+ORIGINS: Mapping[Role, Origin] = {"system": "trusted", "user": "user"}
+SYSTEM_PARAMETERS = frozenset({"system", "system_prompt", "instructions"})
+
+
+def field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def is_messages(value: Any) -> bool:
+    """Chat messages: a non-empty list in which everything has a role and content or tool calls."""
+    return (
+        isinstance(value, (list, tuple))
+        and bool(value)
+        and all(isinstance(field(message, "role"), str) for message in value)
+        and any(field(message, "content") is not None for message in value)
+    )
+
+
+def asked(name: str, value: Any) -> Iterator[Part]:
+    """The content of one argument of a model function."""
+    if is_messages(value):
+        for index, message in enumerate(value):
+            yield from _message(message, (name, index))
+        return
+    role: Role = "system" if name in SYSTEM_PARAMETERS else "user"
+    for at, text in leaves(value, (name,)):
+        yield Part(text=text, role=role, name=name, at=at, origin=ORIGINS[role])
+
+
+def _message(message: Any, at: Path) -> Iterator[Part]:
+    role = ROLES.get(field(message, "role"), "user")
+    for path, text in leaves(message, at):
+        inside = path[len(at) :]
+        if inside[-1] in STRUCTURE:
+            continue
+        tool = inside[0] == "tool_calls" or "input" in inside
+        if tool and inside[-1] == "name":
+            continue
+        kind: Kind = "tool_call" if tool else "tool_result" if role == "tool" else "text"
+        yield Part(text=text, role=role, kind=kind, at=path, origin=ORIGINS.get(role, "untrusted"))
+
+
+def heard(value: Any) -> Reply:
+    """What a model function returned, as a reply."""
+    for read in (_chat_completion, _response, _message_reply):
+        if (parts := read(value)) is not None:
+            return Reply(
+                parts=tuple(parts),
+                usage=usage(field(value, "usage")),
+                model=str(field(value, "model") or ""),
+                finish=_finish(value),
+                raw=value,
+            )
+    parts = [Part(text=text, role="assistant", at=at, origin="untrusted") for at, text in leaves(value)]
+    return Reply(parts=tuple(parts), plain=not isinstance(value, str), raw=value)
+
+
+def _chat_completion(value: Any) -> list[Part] | None:
+    choices = field(value, "choices")
+    if not isinstance(choices, (list, tuple)) or not choices or field(choices[0], "message") is None:
+        return None
+    parts: list[Part] = []
+    for index, choice in enumerate(choices):
+        message, at = field(choice, "message"), ("choices", index, "message")
+        parts.extend(_named(message, at, "content", "refusal", "reasoning_content"))
+        for number, call in enumerate(field(message, "tool_calls") or ()):
+            function = field(call, "function")
+            if isinstance(text := field(function, "arguments"), str):
+                where = (*at, "tool_calls", number, "function", "arguments")
+                parts.append(_said(text, where, tool=field(function, "name")))
+    return parts
+
+
+def _response(value: Any) -> list[Part] | None:
+    output = field(value, "output")
+    if not isinstance(output, (list, tuple)) or field(value, "usage") is None:
+        return None
+    parts = []
+    for index, item in enumerate(output):
+        for number, block in enumerate(field(item, "content") or ()):
+            if isinstance(text := field(block, "text"), str):
+                parts.append(_said(text, ("output", index, "content", number, "text")))
+        if isinstance(text := field(item, "arguments"), str):
+            parts.append(_said(text, ("output", index, "arguments"), tool=field(item, "name")))
+    return parts
+
+
+def _message_reply(value: Any) -> list[Part] | None:
+    content = field(value, "content")
+    if not isinstance(content, (list, tuple)) or field(value, "usage") is None:
+        return None
+    parts: list[Part] = []
+    for index, block in enumerate(content):
+        at = ("content", index)
+        parts.extend(_named(block, at, "text", "thinking"))
+        for path, text in leaves(field(block, "input"), (*at, "input")):
+            parts.append(_said(text, path, tool=field(block, "name")))
+    return parts
+
+
+def _named(block: Any, at: Path, *names: str) -> Iterator[Part]:
+    for name in names:
+        if isinstance(text := field(block, name), str):
+            yield _said(text, (*at, name))
+
+
+def _said(text: str, at: Path, tool: Any = None) -> Part:
+    kind: Kind = "text" if tool is None else "tool_call"
+    return Part(text=text, role="assistant", kind=kind, name=tool or "", at=at, origin="untrusted")
+
+
+def _finish(value: Any) -> str:
+    choices = field(value, "choices")
+    said = field(choices[0], "finish_reason") if choices else field(value, "stop_reason")
+    return {"max_tokens": "length", "refusal": "content_filter"}.get(str(said), str(said or ""))
+
+
+def usage(value: Any) -> Usage:
+    """Tokens as OpenAI and Anthropic report them.  Anthropic counts cache reads beside its input tokens."""
+    if value is None:
+        return Usage()
+    output = _count(value, "output_tokens", "completion_tokens")
+    details = field(value, "prompt_tokens_details") or field(value, "input_tokens_details")
+    if details is not None:
+        cached = _count(details, "cached_tokens")
+        return Usage(input=_count(value, "input_tokens", "prompt_tokens"), output=output, cached=cached)
+    cached = _count(value, "cache_read_input_tokens")
+    written = _count(value, "cache_creation_input_tokens")
+    fresh = _count(value, "input_tokens", "prompt_tokens")
+    return Usage(input=fresh + cached + written, output=output, cached=cached)
+
+
+def _count(value: Any, *names: str) -> int:
+    for name in names:
+        if isinstance(number := field(value, name), int):
+            return number
+    return 0
+
+
+def deltas(chunk: Any) -> list[tuple[tuple[Any, ...], Path, str]] | None:
+    """The texts of a streamed chunk, each with its channel and its place; None for an unknown shape."""
+    if isinstance(chunk, str):
+        return [((), (), chunk)]
+    choices, kind = field(chunk, "choices"), field(chunk, "type")
+    if isinstance(choices, (list, tuple)):
+        return [found for n, choice in enumerate(choices) for found in _choice_deltas(choice, n)]
+    if not isinstance(kind, str):
+        return None
+    delta = field(chunk, "delta")
+    if isinstance(delta, str):  # OpenAI responses: the delta is the text itself
+        return [((kind, field(chunk, "output_index")), ("delta",), delta)]
+    channel = ("block", field(chunk, "index"))
+    return [
+        ((*channel, name), ("delta", name), text)
+        for name in ("text", "thinking", "partial_json")
+        if isinstance(text := field(delta, name), str)
+    ]
+
+
+def _choice_deltas(choice: Any, number: int) -> Iterator[tuple[tuple[Any, ...], Path, str]]:
+    delta, at = field(choice, "delta"), ("choices", number, "delta")
+    channel = ("choice", field(choice, "index"))
+    for name in ("content", "refusal", "reasoning_content"):
+        if isinstance(text := field(delta, name), str):
+            yield (*channel, name), (*at, name), text
+    for place, call in enumerate(field(delta, "tool_calls") or ()):
+        if isinstance(text := field(field(call, "function"), "arguments"), str):
+            where = (*at, "tool_calls", place, "function", "arguments")
+            yield (*channel, "tool", field(call, "index")), where, text
+
+
+def speaks(chunk: Any) -> bool:
+    """Whether a chunk commits the stream: it holds text, or it is of a shape that might."""
+    found = deltas(chunk)
+    return found is None or any(text for _, _, text in found)

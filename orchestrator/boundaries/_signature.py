@@ -1,0 +1,62 @@
+"""A function's arguments by name, and back: what `inspect.Signature.bind` does, at a tenth of its time."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The parameters of one function.  `owner` names a method's `self` or `cls`, which is no content."""
+
+    signature: inspect.Signature
+    positional: tuple[str, ...]
+    defaults: Mapping[str, Any]
+    known: frozenset[str]
+    simple: bool
+    owner: str
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Parameters:
+        signature = inspect.signature(function)
+        parameters = signature.parameters.values()
+        positional = tuple(
+            parameter.name
+            for parameter in parameters
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        )
+        place = getattr(function, "__qualname__", "").rpartition("<locals>.")[2]
+        method = "." in place and bool(positional) and positional[0] in ("self", "cls")
+        return cls(
+            signature=signature,
+            positional=positional,
+            defaults={p.name: p.default for p in parameters if p.default is not p.empty},
+            known=frozenset(positional),
+            simple=all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters),
+            owner=positional[0] if method else "",
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every parameter that may hold content."""
+        return tuple(name for name in self.signature.parameters if name != self.owner)
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Arguments by parameter name, defaults filled in.  Raises TypeError as the call itself would."""
+        if self.simple and len(args) <= len(self.positional):
+            given = dict(zip(self.positional, args, strict=False))
+            if not kwargs or not kwargs.keys() & given.keys():
+                body = {**self.defaults, **given, **kwargs}
+                if body.keys() == self.known:
+                    return {name: body[name] for name in self.positional}
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+    def unbind(self, body: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments as a function is called with them."""
+        bound = inspect.BoundArguments(self.signature, dict(body))
+        return bound.args, bound.kwargs

@@ -1,0 +1,395 @@
+"""function: a chain around a Python function, so that its arguments and its result cross the line guarded.
+
+`Target` knows one decorated function, `Crossing` one call of it; neither does I/O.  Four short wrappers
+call plain, async, generator and async-generator functions.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from itertools import chain as joined
+from typing import Any, Literal
+
+from guards._body import leaves, patch, put
+from guards._errors import Denied, Exhausted, GuardError, UpstreamError
+from guards._stream import Pipe
+from guards._types import Call, Part, Path, Reply
+from orchestrator._engine.chain import Chain
+from orchestrator._engine.drive import World, arun, run
+from orchestrator._engine.session import CURRENT, current
+from orchestrator._engine.upstream import upstream_error
+from orchestrator.boundaries import _shapes
+from orchestrator.boundaries._signature import Parameters
+
+
+def guarded(function: Any, settings: Settings) -> Any:
+    """The function with a chain around it; what it is called with and what it gives stay as typed."""
+    if isinstance(function, (staticmethod, classmethod)):
+        return type(function)(guarded(function.__func__, settings))
+    target = Target(settings, Parameters.of(function))
+    if settings.kind == "model" and not target.parameters.names:
+        raise TypeError(f"{settings.name}: a model function needs a parameter that holds the prompt")
+    if inspect.isasyncgenfunction(function):
+        return _async_generator(function, target)
+    if inspect.isgeneratorfunction(function):
+        return _generator(function, target)
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        return _async(function, target)
+    return _sync(function, target)
+
+
+def _sync(function: Callable[..., Any], target: Target) -> Any:
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if target.open:
+            return function(*args, **kwargs)
+        crossing = target.cross(args, kwargs)
+
+        def perform(call: Call) -> Reply:
+            args, kwargs = crossing.arguments(call)
+            return target.heard(function(*args, **kwargs))
+
+        return target.answer(target.run(crossing, perform))
+
+    return wrapper
+
+
+def _async(function: Callable[..., Awaitable[Any]], target: Target) -> Any:
+    @wraps(function)
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if target.open:
+            return await function(*args, **kwargs)
+        crossing = target.cross(args, kwargs)
+
+        async def perform(call: Call) -> Reply:
+            args, kwargs = crossing.arguments(call)
+            return target.heard(await function(*args, **kwargs))
+
+        return target.answer(await target.arun(crossing, perform))
+
+    return wrapper
+
+
+def _generator(function: Callable[..., Iterable[Any]], target: Target) -> Any:
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        crossing = target.cross(args, kwargs, stream=True)
+
+        def perform(call: Call) -> Reply:
+            args, kwargs = crossing.arguments(call)
+            chunks = iter(function(*args, **kwargs))
+            opening = []
+            for chunk in chunks:
+                opening.append(chunk)
+                if call.stream and _shapes.speaks(chunk):
+                    return Reply(live=True, raw=(opening, chunks))
+            return Relay.collect(opening)
+
+        reply = target.run(crossing, perform)
+        if not reply.live:
+            yield from Relay.replay(reply)
+            return
+        opening, chunks = reply.raw
+        relay = Relay(reply, crossing)
+        try:
+            for chunk in joined(opening, chunks):
+                yield from relay.feed(chunk)
+            yield from relay.end()
+        except Exception as error:
+            failure = relay.failed(error)
+        else:
+            return
+        finally:
+            getattr(chunks, "close", int)()
+        raise failure
+
+    return wrapper
+
+
+def _async_generator(function: Callable[..., AsyncIterator[Any]], target: Target) -> Any:
+    @wraps(function)
+    async def wrapper(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        crossing = target.cross(args, kwargs, stream=True)
+
+        async def perform(call: Call) -> Reply:
+            args, kwargs = crossing.arguments(call)
+            chunks = aiter(function(*args, **kwargs))
+            opening = []
+            async for chunk in chunks:
+                opening.append(chunk)
+                if call.stream and _shapes.speaks(chunk):
+                    return Reply(live=True, raw=(opening, chunks))
+            return Relay.collect(opening)
+
+        reply = await target.arun(crossing, perform)
+        if not reply.live:
+            for chunk in Relay.replay(reply):
+                yield chunk
+            return
+        opening, chunks = reply.raw
+        relay = Relay(reply, crossing)
+        try:
+            for chunk in opening:
+                for out in relay.feed(chunk):
+                    yield out
+            async for chunk in chunks:
+                for out in relay.feed(chunk):
+                    yield out
+            for out in relay.end():
+                yield out
+        except Exception as error:
+            failure = relay.failed(error)
+        else:
+            return
+        finally:
+            if hasattr(chunks, "aclose"):
+                await chunks.aclose()
+        raise failure
+
+    return wrapper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a decorator was told: `prompt` names the argument that a re-ask is appended to."""
+
+    kind: Literal["model", "tool"]
+    name: str
+    chain: Chain
+    world: World
+    prompt: str | None = None
+    returns: Any = None
+    options: Mapping[str, Any]
+
+
+class Target:
+    """One decorated function: arguments in, call out; reply in, result out."""
+
+    def __init__(self, settings: Settings, parameters: Parameters) -> None:
+        self.settings, self.parameters = settings, parameters
+        if settings.prompt is not None and settings.prompt not in parameters.names:
+            raise TypeError(
+                f"{settings.name} has no parameter {settings.prompt!r}; it has {', '.join(parameters.names)}"
+            )
+        world = settings.world
+        self._bare = not settings.chain.guards and world.sink is None and world.price is None
+
+    @property
+    def open(self) -> bool:
+        """Nothing stands around this call: no guard, no note-taker, no deadline."""
+        return self._bare and ((current := CURRENT.get()) is None or current.deadline is None)
+
+    def cross(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, stream: bool = False) -> Crossing:
+        settings, parameters = self.settings, self.parameters
+        body = parameters.bind(args, kwargs)
+        parts: list[Part] = []
+        for name, value in body.items():
+            if name != parameters.owner:
+                parts.extend(self._asked(name, value))
+        if settings.kind == "model" and not parts:
+            raise Denied(
+                f"{settings.name} was called without any text; "
+                f"pass it in one of: {', '.join(parameters.names)}"
+            )
+        call = Call(
+            kind=settings.kind,
+            target=settings.name,
+            parts=tuple(parts),
+            options=settings.options,
+            stream=stream,
+            run=current(),
+        )
+        return Crossing(self, args, kwargs, body, call)
+
+    def _asked(self, name: str, value: Any) -> Iterable[Part]:
+        if self.settings.kind == "model":
+            return _shapes.asked(name, value)
+        return (
+            Part(text=text, role="assistant", kind="tool_call", name=name, at=at, origin="untrusted")
+            for at, text in leaves(value, (name,))
+        )
+
+    def run(self, crossing: Crossing, perform: Callable[[Call], Reply]) -> Reply:
+        try:
+            return run(self.settings.chain, crossing.call, perform, self.settings.world)
+        except UpstreamError as error:
+            failure = self.own(error)
+        raise failure
+
+    async def arun(self, crossing: Crossing, perform: Callable[[Call], Awaitable[Reply]]) -> Reply:
+        try:
+            return await arun(self.settings.chain, crossing.call, perform, self.settings.world)
+        except UpstreamError as error:
+            failure = self.own(error)
+        raise failure
+
+    def own(self, error: UpstreamError) -> BaseException:
+        """What the caller is raised: a tool's own exception as it was, a model's failure in our terms."""
+        own = self.settings.kind == "tool" and error.target == self.settings.name
+        return error.__cause__ if own and error.__cause__ is not None else error
+
+    def heard(self, result: Any) -> Reply:
+        if inspect.isawaitable(result) or isinstance(result, (Iterator, AsyncIterator)):
+            raise Denied(
+                f"{self.settings.name} returned {type(result).__name__}, which would pass unseen; "
+                "declare the function async, or as a generator"
+            )
+        if self.settings.kind == "model":
+            return _shapes.heard(result)
+        parts = tuple(
+            Part(
+                text=text,
+                role="tool",
+                kind="tool_result",
+                name=self.settings.name,
+                at=at,
+                origin="untrusted",
+            )
+            for at, text in leaves(result)
+        )
+        return Reply(parts=parts, plain=not isinstance(result, str), raw=result)
+
+    def answer(self, reply: Reply) -> Any:
+        if self.settings.returns is not None:
+            return reply.value
+        return patch(reply.raw, reply.parts)
+
+
+class Crossing:
+    """One call of a decorated function."""
+
+    def __init__(
+        self, target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], body: dict[str, Any], call: Call
+    ) -> None:
+        self.target, self.call = target, call
+        self._args, self._kwargs, self._body = args, kwargs, body
+
+    def arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the function is called with: as it was, but for what the guards changed."""
+        if call.parts is self.call.parts:
+            return self._args, self._kwargs
+        body = patch(self._body, (part for part in call.parts if part.at))
+        added = [part for part in call.parts if not part.at]
+        if added:
+            name = self._place()
+            body = {**body, name: _appended(body[name], added)}
+        if body is self._body:
+            return self._args, self._kwargs
+        return self.target.parameters.unbind(body)
+
+    def _place(self) -> str:
+        """The argument that takes what a guard adds: the chat messages, else the prompt."""
+        settings = self.target.settings
+        if settings.prompt is not None:
+            return settings.prompt
+        names = [name for name in self._body if name != self.target.parameters.owner]
+        for name in names:
+            if _shapes.is_messages(self._body[name]):
+                return name
+        for name in names:
+            if isinstance(self._body[name], str) and name not in _shapes.SYSTEM_PARAMETERS:
+                return name
+        raise Denied(
+            f"{settings.name} has no argument that a re-ask can be appended to; name one with prompt="
+        )
+
+
+def _appended(value: Any, parts: list[Part]) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)((*value, *({"role": part.role, "content": part.text} for part in parts)))
+    return "\n\n".join([value, *(part.text for part in parts)])
+
+
+class Relay:
+    """A live reply on its way: each channel of the stream (choice, content block) has its own filters."""
+
+    def __init__(self, reply: Reply, crossing: Crossing) -> None:
+        self._reply, self._crossing = reply, crossing
+        self._world = crossing.target.settings.world
+        self._pipes: dict[Any, Pipe] = {}
+        self._last: dict[Any, tuple[Any, Path]] = {}
+        self._passed: list[str] = []
+
+    def feed(self, chunk: Any) -> Iterator[Any]:
+        """What may go on now, for one chunk from upstream."""
+        deadline = self._crossing.call.run.deadline
+        if deadline is not None and self._world.clock.now() >= deadline:
+            raise Exhausted("deadline")
+        if not self._reply.filters:
+            yield chunk
+            return
+        edits = []
+        for channel, at, text in self._texts(chunk):
+            self._last[channel] = chunk, at
+            edits.append((at, self._pipe(channel).feed(text)))
+        yield from self._out(chunk, edits)
+
+    def end(self) -> Iterator[Any]:
+        """What was held back, in the shape of the last chunk of its channel."""
+        for channel, pipe in self._pipes.items():
+            chunk, place = self._last[channel]
+            if tail := pipe.end():
+                silent = [(at, tail if at == place else "") for _, at, _ in self._texts(chunk)]
+                yield from self._out(chunk, silent)
+
+    def failed(self, error: Exception) -> BaseException:
+        """What a failure in mid-stream means to the caller, with the text that had passed by then."""
+        call, target = self._crossing.call, self._crossing.target
+        if not isinstance(error, GuardError):
+            error = upstream_error(call.target, error)
+        error.locate(call, 1, None)
+        if error.partial is None:
+            error.partial = "".join(self._passed)
+        return target.own(error) if isinstance(error, UpstreamError) else error
+
+    def _texts(self, chunk: Any) -> list[tuple[Any, Path, str]]:
+        found = _shapes.deltas(chunk)
+        if found is None:
+            raise Denied(
+                f"a chunk of type {type(chunk).__name__} cannot be read; yield strings or provider chunks"
+            )
+        return found
+
+    def _pipe(self, channel: Any) -> Pipe:
+        if channel not in self._pipes:
+            note = self._world.note
+            self._pipes[channel] = Pipe(make(note) for make in self._reply.filters)
+        return self._pipes[channel]
+
+    def _out(self, chunk: Any, edits: list[tuple[Path, str]]) -> Iterator[Any]:
+        self._passed.extend(text for _, text in edits)
+        if (out := put(chunk, edits)) != "":
+            yield out
+
+    @staticmethod
+    def collect(chunks: list[Any]) -> Reply:
+        """A stream that a guard asked to have whole: a part for each of its channels."""
+        texts: dict[Any, list[str]] = {}
+        for chunk in chunks:
+            for channel, _, text in _shapes.deltas(chunk) or ():
+                texts.setdefault(channel, []).append(text)
+        parts = tuple(
+            Part(text="".join(said), role="assistant", at=(index,), origin="untrusted")
+            for index, said in enumerate(texts.values())
+        )
+        return Reply(parts=parts, raw=chunks)
+
+    @staticmethod
+    def replay(reply: Reply) -> Iterator[Any]:
+        """A whole reply as a stream again: each channel's text goes out with its first chunk."""
+        if reply.raw is None:
+            yield reply.text
+            return
+        texts = {part.at[0]: part.text for part in reply.parts if part.at}
+        order: dict[Any, int] = {}
+        for chunk in reply.raw:
+            edits = []
+            for channel, at, _ in _shapes.deltas(chunk) or ():
+                fresh = channel not in order
+                index = order.setdefault(channel, len(order))
+                edits.append((at, texts.get(index, "") if fresh else ""))
+            if (out := put(chunk, edits)) != "":
+                yield out
