@@ -21,7 +21,11 @@ def chain(guards: Iterable[Guard], steps: int = STEPS) -> Chain:
     """Fold guards into one guard: the first is outermost, and a chain within a chain dissolves in it."""
     flat: list[Guard] = []
     for guard in guards:
-        flat.extend(guard.guards if isinstance(guard, Chain) else (guard,))
+        if isinstance(guard, Chain):
+            flat.extend(guard.guards)
+            steps = min(steps, guard.steps)
+        else:
+            flat.append(guard)
     return Chain(tuple(flat), steps)
 
 
@@ -39,11 +43,13 @@ class Chain:
     def __call__(self, call: Call) -> Flow:
         guards, depth = self.guards, len(self.guards)
         flows: list[Flow] = []
+        made = [0] * (depth + 1)  # by whom the steps were taken: the caller, then each guard
         wish: Any = call
         try:
             for _ in range(self.steps):
                 value, error = None, None
                 level = len(flows)
+                made[level] += 1
                 if isinstance(wish, Call) and level < depth:
                     error = _enter(guards[level], wish, flows)
                 elif isinstance(wish, WISHES):
@@ -79,7 +85,8 @@ class Chain:
                     if error is not None:
                         raise error
                     return value  # type: ignore[return-value]  # only a Reply gets here
-            raise GuardFailed(guard_name(guards[len(flows) - 1]), f"took more than {self.steps} steps")
+            busiest = guards[made.index(max(made)) - 1]
+            raise GuardFailed(guard_name(busiest), f"took more than {self.steps} steps")
         finally:
             for flow in reversed(flows):
                 # The call has ended already, with a reply or an error that a failing clean-up must not hide.
