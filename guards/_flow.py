@@ -113,7 +113,7 @@ class Observe:
 
     def __call__(self, call: Call) -> Flow:
         flow = self.guard(call)
-        would = yield from self._next(flow.send, None)
+        would = yield from self._next(flow, flow.send, None)
         if not isinstance(would, Call):
             yield self._note(call, would)
             reply: Reply = yield call
@@ -126,7 +126,7 @@ class Observe:
         except GuardError as error:
             outcome = error
         resume = flow.throw if isinstance(outcome, GuardError) else flow.send
-        would = yield from self._next(resume, outcome)
+        would = yield from self._next(flow, resume, outcome)
         if would is not outcome:
             yield self._note(call, "change the reply" if isinstance(would, Reply) else would)
         flow.close()
@@ -135,7 +135,7 @@ class Observe:
         return outcome
 
     def _next(
-        self, step: Callable[[Any], Wish], value: Any
+        self, flow: Flow, step: Callable[[Any], Wish], value: Any
     ) -> Generator[Wish, Any, Wish | Reply | GuardError]:
         """What the guard does next: a call, a question, a reply or an error; waits are skipped."""
         while True:
@@ -150,6 +150,7 @@ class Observe:
             if isinstance(wish, (Call, Review, All)):
                 return wish
             value = None if isinstance(wish, Wait) else (yield wish)
+            step = flow.send
 
     def _note(self, call: Call, would: object) -> Record:
         match would:

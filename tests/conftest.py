@@ -1,4 +1,4 @@
-"""Settings shared by all tests: properties are reproducible in CI and never fail on a slow machine's clock."""
+"""Settings shared by all tests: properties are reproducible, and never fail on a slow machine's clock."""
 
 from hypothesis import HealthCheck, settings
 

@@ -250,6 +250,7 @@ class SyncHands:
     async def review(self, wish: Review) -> Decision:
         decision = self.world.reviewer(wish)
         if not isinstance(decision, Decision):
+            getattr(decision, "close", int)()
             raise TypeError("this call is synchronous, so its reviewer must be too")
         return decision
 
