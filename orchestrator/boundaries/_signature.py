@@ -21,7 +21,10 @@ class Parameters:
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> Parameters:
-        signature = inspect.signature(function)
+        try:
+            signature = inspect.signature(function)
+        except ValueError:  # a builtin that does not tell
+            signature = inspect.signature(lambda *args, **kwargs: None)
         parameters = signature.parameters.values()
         positional = tuple(
             parameter.name

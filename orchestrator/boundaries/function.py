@@ -233,6 +233,7 @@ class Target:
 
     def heard(self, result: Any) -> Reply:
         if inspect.isawaitable(result) or isinstance(result, (Iterator, AsyncIterator)):
+            getattr(result, "close", int)()
             raise Denied(
                 f"{self.settings.name} returned {type(result).__name__}, which would pass unseen; "
                 "declare the function async, or as a generator"
