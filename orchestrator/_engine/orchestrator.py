@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from guards._types import Call, Reply
@@ -14,6 +13,8 @@ from orchestrator._engine.session import Session
 from orchestrator.boundaries.function import Settings, guarded
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from policies._policy import Policy
 
 P = ParamSpec("P")
@@ -52,11 +53,9 @@ class Orchestrator:
     @classmethod
     def from_policy(cls, policy: Policy | Path | str, *, world: World | None = None) -> Self:
         """From a policy file, or the name of a shipped one.  Raises `PolicyError` if it has any mistake."""
-        if isinstance(policy, (str, Path)):
-            from policies import load
+        from policies import Policy, load
 
-            policy = load(policy)
-        return cls(policy, world=world)
+        return cls(policy if isinstance(policy, Policy) else load(policy), world=world)
 
     @overload
     def model(self, name: str, *, prompt: str | None = None) -> Keeping: ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any
 
@@ -51,6 +50,8 @@ def retry_after(headers: Mapping[str, Any] | None, now: float | None = None) -> 
     seconds = _number(said)
     if seconds is not None or not isinstance(said, str):
         return seconds
+    from email.utils import parsedate_to_datetime
+
     try:
         when = parsedate_to_datetime(said).timestamp()
     except (ValueError, OverflowError):
