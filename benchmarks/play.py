@@ -1,0 +1,35 @@
+"""How many faulted calls a second a five-guard chain is played through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks._measure import Figure, cpu
+from guards import Call, Flow, Part, Reply, screen
+from guards.invisible import Invisible
+from guards.permit import Permit
+from guards.retry import Retry
+from guards.schema import Schema
+from guards.timeout import Timeout
+from orchestrator import chain
+from orchestrator.testing import Late, play, say
+
+
+def figures() -> Iterator[Figure]:
+    guards = [Permit(), screen(Invisible()), Schema(), Retry(), Timeout()]
+    whole = chain(guards)
+    call = Call(kind="model", target="m", parts=(Part(text="hello there", at=("prompt",)),))
+    script = [ConnectionError(), Late(1, TimeoutError()), say('{"a": 1}')]
+    outcome = play(whole, call, script)
+    assert outcome.reply is not None
+    assert outcome.attempts == 3
+    each = cpu(lambda: play(whole, call, script), number=500)
+    yield Figure("played, five guards, three attempts, two faulted", 1e6 / each, "calls/s", ">= 20,000/s")
+    passing = chain([passes] * 5)
+    faulted = cpu(lambda: play(passing, call, [ConnectionError()]), number=500)
+    yield Figure("played, five pass-through guards, one faulted call", 1e6 / faulted, "calls/s", ">= 20,000/s")
+
+
+def passes(call: Call) -> Flow:
+    reply: Reply = yield call
+    return reply
