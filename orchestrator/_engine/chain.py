@@ -40,6 +40,11 @@ class Chain:
     guards: tuple[Guard, ...]
     steps: int = STEPS
 
+    @property
+    def heavy(self) -> bool:
+        """Whether a guard's own work is long enough to stall an event loop."""
+        return any(getattr(guard, "heavy", False) for guard in self.guards)
+
     def __call__(self, call: Call) -> Flow:
         guards, depth = self.guards, len(self.guards)
         flows: list[Flow] = []
@@ -51,7 +56,18 @@ class Chain:
                 level = len(flows)
                 made[level] += 1
                 if isinstance(wish, Call) and level < depth:
-                    error = _enter(guards[level], wish, flows)
+                    try:
+                        flow = guards[level](wish)
+                        if isinstance(flow, GeneratorType):
+                            flows.append(flow)
+                        else:
+                            error = GuardFailed(
+                                guard_name(guards[level]), f"returned {_kind(flow)}, not a flow"
+                            )
+                    except GuardError as refusal:
+                        error = refusal
+                    except Exception as accident:
+                        error = GuardFailed.of(guard_name(guards[level]), accident)
                 elif isinstance(wish, WISHES):
                     if isinstance(wish, All):
                         wish = replace(wish, inner=(*wish.inner, *guards[level:]))
@@ -92,20 +108,6 @@ class Chain:
                 # The call has ended already, with a reply or an error that a failing clean-up must not hide.
                 with suppress(Exception):
                     flow.close()
-
-
-def _enter(guard: Guard, call: Call, flows: list[Flow]) -> BaseException | None:
-    """Start a guard's flow on top of the stack, or say why it could not be started."""
-    try:
-        flow = guard(call)
-    except GuardError as refusal:
-        return refusal
-    except Exception as accident:
-        return GuardFailed.of(guard_name(guard), accident)
-    if not isinstance(flow, GeneratorType):
-        return GuardFailed(guard_name(guard), f"returned {_kind(flow)}, not a flow")
-    flows.append(flow)
-    return None
 
 
 def _kind(value: object) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from random import random
+from typing import Any, ClassVar, TypeAlias, cast
 
 from guards._errors import Exhausted, GuardError, UpstreamError
 from guards._flow import Flow, Guard
-from guards._types import Call, Event, Reply, Usage
+from guards._types import UNUSED, Call, Event, Reply, Usage
 from guards._wishes import All, Decision, Draw, Now, Record, Review, Update, Wait, Wish
 from orchestrator._engine.chain import Chain, chain
 from orchestrator._engine.clock import Clock, Expired, RealClock
@@ -37,7 +38,7 @@ class World:
     clock: Clock = field(default_factory=RealClock)
     reviewer: Callable[[Review], Decision | Awaitable[Decision]] = nobody
     price: Callable[[Call, Reply], float | None] | None = None
-    random: Callable[[], float] | None = None
+    random: Callable[[], float] = random
     sink: Callable[[Event], None] | None = None
 
     def note(self, event: Event) -> None:
@@ -45,46 +46,52 @@ class World:
             self.sink(event)
 
     def draw(self) -> float:
-        if self.random is not None:
-            return self.random()
-        import random
-
-        return random.random()  # noqa: S311 - it spreads load, it keeps no secret
+        return self.random()
 
 
-class Hands(Protocol):
-    """What one call's driver can do, beyond what is the same for all of them."""
+class Hands:
+    """What one call's driver can do, and what the call has taken so far.
 
-    world: World
-    tally: Tally
-    offload: bool
+    `attempts` counts innermost calls, `usage` their tokens, `cost` their price in US dollars.
+    """
 
-    async def perform(self, call: Call, seconds: float | None) -> Reply: ...
-    async def sleep(self, seconds: float) -> None: ...
-    async def update(self, wish: Update) -> Any: ...
-    async def review(self, wish: Review) -> Decision: ...
-    async def all(self, wish: All) -> tuple[Reply | GuardError, ...]: ...
+    aside: ClassVar[bool] = False
+    """Whether heavy guards are stepped in a worker thread."""
 
+    __slots__ = ("_perform", "attempts", "cost", "usage", "world")
 
-@dataclass(slots=True)
-class Tally:
-    """What one call has taken so far: attempts (innermost calls), tokens, US dollars."""
+    def __init__(self, world: World, perform: Callable[[Call], Any]) -> None:
+        self.world, self._perform = world, perform
+        self.attempts, self.usage, self.cost = 0, UNUSED, cast("float | None", None)
 
-    attempts: int = 0
-    usage: Usage = Usage()
-    cost: float | None = None
-
-    def add(self, usage: Usage, cost: float | None) -> None:
-        self.usage += usage
+    def charge(self, usage: Usage, cost: float | None) -> None:
+        if usage is not UNUSED:
+            self.usage += usage
         if cost is not None:
             self.cost = (self.cost or 0.0) + cost
 
+    def perform(self, call: Call, seconds: float | None) -> Reply | Awaitable[Reply]:
+        """Make the call itself, within some seconds if there is a bound; raises `Expired`."""
+        raise NotImplementedError
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The flow ended with this reply."""
+    async def sleep(self, seconds: float) -> None:
+        raise NotImplementedError
 
-    reply: Reply
+    async def update(self, wish: Update) -> Any:
+        raise NotImplementedError
+
+    async def review(self, wish: Review) -> Decision:
+        raise NotImplementedError
+
+    async def all(self, wish: All) -> tuple[Reply | GuardError, ...]:
+        raise NotImplementedError
+
+
+class Done(Exception):
+    """A flow that was stepped in a worker thread ended: `StopIteration` cannot leave a thread."""
+
+    def __init__(self, value: Reply) -> None:
+        self.value = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +103,17 @@ class Interrupted:
 
 def run(guard: Guard, call: Call, perform: Perform, world: World | None = None) -> Reply:
     """Drive a guard around a sync function."""
-    return unsuspended(_guarded(guard, call, SyncHands(world or World(), perform)))
+    return unsuspended(drive(_whole(guard), call, SyncHands(world or World(), perform)))
 
 
 async def arun(guard: Guard, call: Call, perform: APerform, world: World | None = None) -> Reply:
     """Drive a guard around an async function.  A cancellation is thrown into the flow."""
-    whole = chain((guard,))
-    offload = any(getattr(one, "heavy", False) for one in whole.guards)
-    return await _guarded(whole, call, AsyncHands(world or World(), perform, offload=offload))
+    return await drive(_whole(guard), call, AsyncHands(world or World(), perform))
+
+
+def _whole(guard: Guard) -> Chain:
+    """A chain, which answers for whatever a guard may do wrong."""
+    return guard if isinstance(guard, Chain) else chain((guard,))
 
 
 def unsuspended(coroutine: Coroutine[Any, Any, Reply]) -> Reply:
@@ -116,59 +126,54 @@ def unsuspended(coroutine: Coroutine[Any, Any, Reply]) -> Reply:
     raise RuntimeError("a synchronous call was asked to wait for an event loop")
 
 
-async def _guarded(guard: Guard, call: Call, hands: Hands) -> Reply:
-    try:
-        return await drive((guard if isinstance(guard, Chain) else chain((guard,)))(call), hands)
-    except GuardError as error:
-        error.locate(call, hands.tally.attempts, hands.tally.cost)
-        raise
-
-
-async def drive(flow: Flow, hands: Hands) -> Reply:
-    """Grant a flow's wishes until it ends.
+async def drive(guard: Chain, call: Call, hands: Hands) -> Reply:
+    """Grant a chain's wishes until it ends.
 
     A cancellation (or Ctrl-C) while a wish is being granted is thrown into the flow.  From then on the flow
     may release what it holds (`Update`, `Record`, `Now`, `Draw`) and nothing else, and whatever it makes
     of the cancellation, the cancellation goes on.
     """
+    flow, aside = guard(call), hands.aside and guard.heavy
+    wish: Wish | Interrupted
     value: Any = None
     error: BaseException | None = None
     cancelled: BaseException | None = None
     while True:
         try:
-            if hands.offload:
+            if aside:
                 wish = await step_aside(flow, value, error)
             else:
                 wish = flow.send(value) if error is None else flow.throw(error)
-        except StopIteration as done:
-            wish = Done(done.value)
-        except Exception:
+        except (StopIteration, Done) as done:
             if cancelled is not None:
                 raise cancelled from None
-            raise
-        if isinstance(wish, Done):
+            return done.value  # type: ignore[no-any-return]
+        except Exception as failure:
             if cancelled is not None:
-                raise cancelled
-            return wish.reply
+                raise cancelled from None
+            if isinstance(failure, GuardError):
+                failure.locate(call, hands.attempts, hands.cost)
+            raise
         value, error = None, None
-        if isinstance(wish, Interrupted):
-            error = cancelled = wish.stop
-            continue
-        if cancelled is not None and not isinstance(wish, (Update, Record, Now, Draw)):
-            error = cancelled
-            continue
         try:
-            value = await grant(wish, hands)
+            if cancelled is not None and not isinstance(wish, RELEASING):
+                error = cancelled
+            elif isinstance(wish, Call):
+                value = await _perform(wish, hands)
+            else:
+                value = await _grant(wish, hands)
         except Exception as failure:
             error = failure
         except BaseException as stop:
             error = cancelled = stop
 
 
-async def grant(wish: Wish, hands: Hands) -> Any:
-    """Give one wish what it asks for."""
-    if isinstance(wish, Call):
-        return await _perform(wish, hands)
+RELEASING = (Update, Record, Now, Draw)
+"""What a cancelled flow may still wish for."""
+
+
+async def _grant(wish: Wish | Interrupted, hands: Hands) -> Any:
+    """Give one wish what it asks for; calls are granted by `_perform`."""
     match wish:
         case Update():
             return await hands.update(wish)
@@ -184,23 +189,26 @@ async def grant(wish: Wish, hands: Hands) -> Any:
             return await hands.review(wish)
         case All():
             return await hands.all(wish)
+        case Interrupted():
+            raise wish.stop
 
 
 async def _perform(call: Call, hands: Hands) -> Reply:
     """Make the real call, bounded by its timeout and its run's deadline, and account for it."""
-    world, tally = hands.world, hands.tally
-    left = _seconds_left(call, world)
+    world = hands.world
+    left = None if call.run.deadline is None else _seconds_left(call.run.deadline, world)
     limit = call.timeout if left is None else left if call.timeout is None else min(left, call.timeout)
-    tally.attempts += 1
-    attempt = tally.attempts
+    hands.attempts += 1
+    attempt = hands.attempts
     started = world.clock.now() if world.sink is not None else 0.0
     cost: float | None = None
     failure: GuardError | None = None
     reply: Reply | None = None
     try:
-        reply = await hands.perform(call, limit)
+        answer = hands.perform(call, limit)
+        reply = answer if isinstance(answer, Reply) else await answer
         cost = world.price(call, reply) if world.price is not None else None
-        tally.add(reply.usage, cost)
+        hands.charge(reply.usage, cost)
         return reply
     except Expired:
         failure = Exhausted("deadline") if limit == left else UpstreamError(call.target, kind="timeout")
@@ -210,7 +218,7 @@ async def _perform(call: Call, hands: Hands) -> Reply:
         failure = upstream_error(call.target, error)
     finally:
         if world.sink is not None:
-            usage = reply.usage if reply is not None else Usage()
+            usage = reply.usage if reply is not None else UNUSED
             code = "" if reply is not None else failure.code if failure is not None else "cancelled"
             seconds = world.clock.now() - started
             world.note(
@@ -219,24 +227,19 @@ async def _perform(call: Call, hands: Hands) -> Reply:
     raise failure
 
 
-def _seconds_left(call: Call, world: World) -> float | None:
-    if call.run.deadline is None:
-        return None
-    left = call.run.deadline - world.clock.now()
+def _seconds_left(deadline: float, world: World) -> float:
+    left = deadline - world.clock.now()
     if left <= 0:
         raise Exhausted("deadline")
     return left
 
 
-class SyncHands:
+class SyncHands(Hands):
     """Grants wishes in the calling thread, and never suspends."""
 
-    offload = False
+    __slots__ = ()
 
-    def __init__(self, world: World, perform: Perform) -> None:
-        self.world, self._perform, self.tally = world, perform, Tally()
-
-    async def perform(self, call: Call, seconds: float | None) -> Reply:
+    def perform(self, call: Call, seconds: float | None) -> Reply:
         if seconds is None:
             return self._perform(call)
         return self.world.clock.within(seconds, lambda: self._perform(call))
@@ -258,17 +261,16 @@ class SyncHands:
         return tuple([await settled(call, wish.inner, self) for call in wish.calls])
 
 
-class AsyncHands:
-    """Grants wishes on the event loop; a flow with heavy guards is stepped in a worker thread."""
+class AsyncHands(Hands):
+    """Grants wishes on the event loop."""
 
-    def __init__(self, world: World, perform: APerform, *, offload: bool = False) -> None:
-        self.world, self._perform, self.tally = world, perform, Tally()
-        self.offload = offload
+    __slots__ = ()
+    aside = True
 
-    async def perform(self, call: Call, seconds: float | None) -> Reply:
+    def perform(self, call: Call, seconds: float | None) -> Awaitable[Reply]:
         if seconds is None:
-            return await self._perform(call)
-        return await self.world.clock.awithin(seconds, lambda: self._perform(call))
+            return self._perform(call)
+        return self.world.clock.awithin(seconds, lambda: self._perform(call))
 
     async def sleep(self, seconds: float) -> None:
         await self.world.clock.asleep(seconds)
@@ -291,12 +293,12 @@ class AsyncHands:
 async def settled(call: Call, inner: tuple[Guard, ...], hands: Hands) -> Reply | GuardError:
     """One of several calls side by side: its reply, or its error as a value."""
     try:
-        return await drive(chain(inner)(call), hands)
+        return await drive(chain(inner), call, hands)
     except GuardError as error:
         return error
 
 
-async def step_aside(flow: Flow, value: Any, error: BaseException | None) -> Wish | Done | Interrupted:
+async def step_aside(flow: Flow, value: Any, error: BaseException | None) -> Wish | Interrupted:
     """Step a flow in a worker thread, so that a heavy check does not stall the loop.
 
     A flow that is being stepped cannot be interrupted: a cancellation waits until the step is over, and
@@ -315,13 +317,13 @@ async def step_aside(flow: Flow, value: Any, error: BaseException | None) -> Wis
             stop = cancelled
     if stop is None:
         return work.result()
-    if work.exception() is not None or isinstance(work.result(), Done):
+    if work.exception() is not None:  # the flow has ended
         raise stop
     return Interrupted(stop)
 
 
-def _advance(flow: Flow, value: Any, error: BaseException | None) -> Wish | Done:
+def _advance(flow: Flow, value: Any, error: BaseException | None) -> Wish:
     try:
         return flow.send(value) if error is None else flow.throw(error)
     except StopIteration as done:
-        return Done(done.value)
+        raise Done(done.value) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar, Token, copy_context
 from dataclasses import replace
+from random import getrandbits
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
@@ -91,6 +92,4 @@ def current() -> Run:
 
 
 def new_request_id() -> str:
-    import random
-
-    return f"{random.getrandbits(64):016x}"
+    return f"{getrandbits(64):016x}"

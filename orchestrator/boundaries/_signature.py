@@ -49,7 +49,9 @@ class Parameters:
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Arguments by parameter name, defaults filled in.  Raises TypeError as the call itself would."""
-        if self.simple and len(args) <= len(self.positional):
+        if self.simple and not kwargs and len(args) == len(self.positional):
+            return dict(zip(self.positional, args, strict=True))
+        if self.simple and len(args) < len(self.positional):
             given = dict(zip(self.positional, args, strict=False))
             if not kwargs or not kwargs.keys() & given.keys():
                 body = {**self.defaults, **given, **kwargs}

@@ -175,6 +175,9 @@ class Target:
                 f"{settings.name} has no parameter {settings.prompt!r}; it has {', '.join(parameters.names)}"
             )
         world = settings.world
+        # The parameters whose plain strings need no reading: most calls have one, and it is the prompt.
+        prompts = parameters.names if settings.kind == "model" else ()
+        self._prompts = frozenset(prompts) - _shapes.SYSTEM_PARAMETERS
         self._bare = not settings.chain.guards and world.sink is None and world.price is None
 
     @property
@@ -187,7 +190,9 @@ class Target:
         body = parameters.bind(args, kwargs)
         parts: list[Part] = []
         for name, value in body.items():
-            if name != parameters.owner:
+            if type(value) is str and name in self._prompts:
+                parts.append(Part(text=value, name=name, at=(name,)))
+            elif name != parameters.owner:
                 parts.extend(self._asked(name, value))
         if settings.kind == "model" and not parts:
             raise Denied(
@@ -232,6 +237,9 @@ class Target:
         return error.__cause__ if own and error.__cause__ is not None else error
 
     def heard(self, result: Any) -> Reply:
+        if type(result) is str and self.settings.kind == "model":
+            part = Part(text=result, role="assistant", origin="untrusted")
+            return Reply(parts=(part,), raw=result)
         if inspect.isawaitable(result) or isinstance(result, (Iterator, AsyncIterator)):
             getattr(result, "close", int)()
             raise Denied(
@@ -256,11 +264,15 @@ class Target:
     def answer(self, reply: Reply) -> Any:
         if self.settings.returns is not None:
             return reply.value
+        if len(reply.parts) == 1 and not reply.parts[0].at:
+            return reply.parts[0].text
         return patch(reply.raw, reply.parts)
 
 
 class Crossing:
     """One call of a decorated function."""
+
+    __slots__ = ("_args", "_body", "_kwargs", "call", "target")
 
     def __init__(
         self, target: Target, args: tuple[Any, ...], kwargs: dict[str, Any], body: dict[str, Any], call: Call

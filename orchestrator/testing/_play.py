@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeAlias
 
-from guards._errors import GuardError
 from guards._flow import Guard
 from guards._stream import Pipe
 from guards._types import Call, Event, Part, Reply
@@ -98,17 +97,14 @@ def play(
     started = clock.now()
     whole = chain((guard,) if callable(guard) else guard)
     try:
-        outcome.reply = unsuspended(drive(whole(call), hands))
+        outcome.reply = unsuspended(drive(whole, call, hands))
         if outcome.reply.live:
             outcome.chunks = []
             outcome.chunks.extend(flow(outcome.reply, chunks, world))
-    except GuardError as error:
-        error.locate(call, hands.tally.attempts, hands.tally.cost)
-        outcome.reply, outcome.error = None, error
     except BaseException as error:
-        outcome.error = error
+        outcome.reply, outcome.error = None, error
     outcome.seconds = clock.now() - started
-    outcome.attempts, outcome.cost = hands.tally.attempts, hands.tally.cost
+    outcome.attempts, outcome.cost = hands.attempts, hands.cost
     return outcome
 
 
