@@ -1,0 +1,69 @@
+"""A policy's own examples, played: what leaves, what comes back, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from guards._body import leaves
+from guards._errors import GuardError
+from guards._types import Call, Part, Run
+from orchestrator.testing._play import Answer, Outcome, play, say
+
+if TYPE_CHECKING:
+    from policies import Example, Policy
+
+
+def failures(policy: Policy) -> Iterator[tuple[Example, str]]:
+    """Each example that does not hold, with what happened instead, told without any content."""
+    for example in policy.examples:
+        outcome = played(policy, example)
+        for problem in _problems(example, outcome):
+            yield example, problem
+
+
+def played(policy: Policy, example: Example) -> Outcome:
+    """One example through the policy's own chain; the other side answers as the example says."""
+    run = Run(
+        request_id="example", roles=frozenset(example.roles), user=example.user, region=example.region
+    )
+    if example.tool is not None:
+        parts = tuple(
+            Part(text=text, role="assistant", kind="tool_call", at=at, origin="untrusted")
+            for at, text in leaves(example.arguments)
+        )
+        call = Call(kind="tool", target=example.tool, parts=parts, run=run)
+    else:
+        part = Part(text=example.model or "", at=("prompt",))
+        call = Call(kind="model", target=example.target, parts=(part,), run=run)
+    return play(policy.guards(call.kind, call.target), call, _script(example))
+
+
+def _script(example: Example) -> Callable[[Call], Answer]:
+    replies = iter(example.replies)
+    last = "ok"
+
+    def answer(call: Call) -> Answer:
+        nonlocal last
+        last = next(replies, last)
+        return say(last)
+
+    return answer
+
+
+def _problems(example: Example, outcome: Outcome) -> Iterator[str]:
+    error = outcome.error
+    ended = error.code if isinstance(error, GuardError) else "passes" if error is None else type(error).__name__
+    if example.expect and ended != example.expect:
+        yield f"expected {example.expect}, but it ended: {error or ended}"
+    elif not example.expect and error is not None and not outcome.calls:
+        yield f"nothing left, as it ended before: {error}"
+    left = "\n".join(call.text for call in outcome.calls)
+    if example.sends and example.sends not in left:
+        yield "what should leave did not"
+    if example.sends_without and example.sends_without in left:
+        yield "what must not leave did"
+    if example.returns and example.returns not in outcome.text:
+        yield "what should come back did not"
+    if example.returns_without and example.returns_without in outcome.text:
+        yield "what must not come back did"
