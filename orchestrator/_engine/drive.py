@@ -7,6 +7,7 @@ the sync driver in a world where time is virtual and the replies come from a scr
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from random import random
@@ -49,7 +50,7 @@ class World:
         return self.random()
 
 
-class Hands:
+class Hands(ABC):
     """What one call's driver can do, and what the call has taken so far.
 
     `attempts` counts innermost calls, `usage` their tokens, `cost` their price in US dollars.
@@ -70,21 +71,21 @@ class Hands:
         if cost is not None:
             self.cost = (self.cost or 0.0) + cost
 
+    @abstractmethod
     def perform(self, call: Call, seconds: float | None) -> Reply | Awaitable[Reply]:
         """Make the call itself, within some seconds if there is a bound; raises `Expired`."""
-        raise NotImplementedError
 
-    async def sleep(self, seconds: float) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def sleep(self, seconds: float) -> None: ...
 
-    async def update(self, wish: Update) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    async def update(self, wish: Update) -> Any: ...
 
-    async def review(self, wish: Review) -> Decision:
-        raise NotImplementedError
+    @abstractmethod
+    async def review(self, wish: Review) -> Decision: ...
 
-    async def all(self, wish: All) -> tuple[Reply | GuardError, ...]:
-        raise NotImplementedError
+    @abstractmethod
+    async def all(self, wish: All) -> tuple[Reply | GuardError, ...]: ...
 
 
 class Done(Exception):
