@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from random import random
-from typing import Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, cast
 
 from guards._errors import Exhausted, GuardError, UpstreamError
 from guards._flow import Flow, Guard
@@ -25,6 +25,7 @@ from orchestrator.stores.memory import Memory
 
 Perform: TypeAlias = Callable[[Call], Reply]
 APerform: TypeAlias = Callable[[Call], Awaitable[Reply]]
+P = TypeVar("P")
 
 
 def nobody(question: Review, /) -> Decision:
@@ -50,7 +51,7 @@ class World:
         return self.random()
 
 
-class Hands(ABC):
+class Hands(ABC, Generic[P]):
     """What one call's driver can do, and what the call has taken so far.
 
     `attempts` counts innermost calls, `usage` their tokens, `cost` their price in US dollars.
@@ -61,7 +62,7 @@ class Hands(ABC):
 
     __slots__ = ("_perform", "attempts", "cost", "usage", "world")
 
-    def __init__(self, world: World, perform: Callable[[Call], Any]) -> None:
+    def __init__(self, world: World, perform: P) -> None:
         self.world, self._perform = world, perform
         self.attempts, self.usage, self.cost = 0, UNUSED, cast("float | None", None)
 
@@ -127,7 +128,7 @@ def unsuspended(coroutine: Coroutine[Any, Any, Reply]) -> Reply:
     raise RuntimeError("a synchronous call was asked to wait for an event loop")
 
 
-async def drive(guard: Chain, call: Call, hands: Hands) -> Reply:
+async def drive(guard: Chain, call: Call, hands: Hands[Any]) -> Reply:
     """Grant a chain's wishes until it ends.
 
     A cancellation (or Ctrl-C) while a wish is being granted is thrown into the flow.  From then on the flow
@@ -148,7 +149,7 @@ async def drive(guard: Chain, call: Call, hands: Hands) -> Reply:
         except (StopIteration, Done) as done:
             if cancelled is not None:
                 raise cancelled from None
-            return done.value  # type: ignore[no-any-return]
+            return done.value
         except Exception as failure:
             if cancelled is not None:
                 raise cancelled from None
@@ -173,7 +174,7 @@ RELEASING = (Update, Record, Now, Draw)
 """What a cancelled flow may still wish for."""
 
 
-async def _grant(wish: Wish | Interrupted, hands: Hands) -> Any:
+async def _grant(wish: Wish | Interrupted, hands: Hands[Any]) -> Any:
     """Give one wish what it asks for; calls are granted by `_perform`."""
     match wish:
         case Update():
@@ -194,7 +195,7 @@ async def _grant(wish: Wish | Interrupted, hands: Hands) -> Any:
             raise wish.stop
 
 
-async def _perform(call: Call, hands: Hands) -> Reply:
+async def _perform(call: Call, hands: Hands[Any]) -> Reply:
     """Make the real call, bounded by its timeout and its run's deadline, and account for it."""
     world = hands.world
     left = None if call.run.deadline is None else _seconds_left(call.run.deadline, world)
@@ -235,7 +236,7 @@ def _seconds_left(deadline: float, world: World) -> float:
     return left
 
 
-class SyncHands(Hands):
+class SyncHands(Hands[Perform]):
     """Grants wishes in the calling thread, and never suspends."""
 
     __slots__ = ()
@@ -262,7 +263,7 @@ class SyncHands(Hands):
         return tuple([await settled(call, wish.inner, self) for call in wish.calls])
 
 
-class AsyncHands(Hands):
+class AsyncHands(Hands[APerform]):
     """Grants wishes on the event loop."""
 
     __slots__ = ()
@@ -291,7 +292,7 @@ class AsyncHands(Hands):
         return tuple(task.result() for task in tasks)
 
 
-async def settled(call: Call, inner: tuple[Guard, ...], hands: Hands) -> Reply | GuardError:
+async def settled(call: Call, inner: tuple[Guard, ...], hands: Hands[Any]) -> Reply | GuardError:
     """One of several calls side by side: its reply, or its error as a value."""
     try:
         return await drive(chain(inner), call, hands)
