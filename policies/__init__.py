@@ -1,0 +1,51 @@
+"""Which guards stand where: the file format, its loader, linter and pictures, and ready policies.
+
+Nothing here is imported before it is used: YAML and Pydantic load with the first policy file.
+"""
+
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from guards._errors import PolicyError
+    from policies._explain import explain
+    from policies._find import known
+    from policies._lint import Advice, lint
+    from policies._load import load, loads, shipped, starter
+    from policies._policy import Example, Model, Placed, Policy, Price
+    from policies._schema import schema
+
+__all__ = [
+    "Advice",
+    "Example",
+    "Model",
+    "Placed",
+    "Policy",
+    "PolicyError",
+    "Price",
+    "explain",
+    "known",
+    "lint",
+    "load",
+    "loads",
+    "schema",
+    "shipped",
+    "starter",
+]
+
+_HOME = {
+    "guards._errors": ("PolicyError",),
+    "policies._explain": ("explain",),
+    "policies._find": ("known",),
+    "policies._lint": ("Advice", "lint"),
+    "policies._load": ("load", "loads", "shipped", "starter"),
+    "policies._policy": ("Example", "Model", "Placed", "Policy", "Price"),
+    "policies._schema": ("schema",),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,89 +1,177 @@
-"""A policy: which guards stand where, and what the models they stand before cost."""
+"""Which guards stand where: the values a policy file is read into, or a program writes itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
+from guards._errors import GuardError
 from guards._flow import Guard, guard_name
 from guards._types import Usage
+
+Boundary: TypeAlias = Literal["model", "tool"]
+BOUNDARIES: tuple[Boundary, ...] = ("model", "tool")
+MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """US dollars per million tokens; cached input costs as much as any other where no price is given."""
+    """What a model costs, in US dollars per million tokens.
+
+    `cached` is the price of input read from the provider's cache; without it, that costs as all input does.
+    """
 
     input: float
     output: float
     cached: float | None = None
 
+    def __post_init__(self) -> None:
+        if min(self.input, self.output, self.cached or 0.0) < 0:
+            raise ValueError("a price is not negative")
+
     def cost(self, usage: Usage) -> float:
-        fresh = usage.input - usage.cached
-        cached = self.input if self.cached is None else self.cached
-        return (fresh * self.input + usage.cached * cached + usage.output * self.output) / 1_000_000
+        """US dollars for the tokens of some calls."""
+        cached = min(usage.cached, usage.input)
+        spent = (
+            (usage.input - cached) * self.input
+            + cached * (self.input if self.cached is None else self.cached)
+            + usage.output * self.output
+        )
+        return spent / MILLION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model by the provider's id.  `price: auto` looks the id up in the price library."""
+    """A model as a policy knows it: the provider's name for it, its price, where it runs, how able it is.
+
+    `price: auto` looks the price up in a public table that is installed with this library; `none` keeps
+    no account. Of two models, the one with the higher `tier` is the abler.
+    """
 
     id: str
     price: Price | Literal["auto", "none"] = "none"
     region: str = ""
     tier: int = 1
 
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise ValueError("a model needs an id: what its provider calls it")
+        if self.price == "auto":
+            listed_price(self.id, Usage())
+
     def cost(self, usage: Usage) -> float | None:
-        """US dollars, or None where no price is kept."""
+        """US dollars for the tokens of some calls, or None where no price is known."""
         if isinstance(self.price, Price):
             return self.price.cost(usage)
-        if self.price == "none":
-            return None
-        import genai_prices
+        return listed_price(self.id, usage) if self.price == "auto" else None
 
-        tokens = genai_prices.Usage(
-            input_tokens=usage.input, cache_read_tokens=usage.cached, output_tokens=usage.output
-        )
-        return float(genai_prices.calc_price(tokens, model_ref=self.id).total_price)
+
+def listed_price(model: str, usage: Usage) -> float:
+    """US dollars by the public price table.  Raises `ValueError` for a model that it does not list."""
+    import genai_prices
+
+    tokens = genai_prices.Usage(
+        input_tokens=usage.input,
+        output_tokens=usage.output,
+        cache_read_tokens=min(usage.cached, usage.input),
+    )
+    try:
+        return float(genai_prices.calc_price(tokens, model_ref=model).total_price)
+    except LookupError:
+        raise ValueError(
+            f"the price table does not list {model!r}; "
+            "give the price, as {input: 0.25, output: 2.0} in US dollars per million tokens, or `price: none`"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A guard in its place; `only` are globs of the targets it stands before, none meaning all."""
+    """A guard in its place.  It stands before the targets that match one of `only`, or before all.
 
-    guard: Guard
+    `mode: observe` and `when` are already part of `guard`.  `written` is the item as the file has it, with
+    environment references still unresolved, so it may be shown; `guard` itself may hold secrets.
+    """
+
+    guard: Guard = field(repr=False)
     use: str
     only: tuple[str, ...] = ()
+    written: Mapping[str, Any] = field(default_factory=dict)
+    file: str = ""
+    line: int = 0
 
     def applies(self, target: str) -> bool:
-        return not self.only or any(fnmatchcase(target, pattern) for pattern in self.only)
+        """Whether this guard stands before a target."""
+        return not self.only or any(fnmatchcase(target, glob) for glob in self.only)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A case that a policy states about itself: what is sent, what must and must not leave or come back."""
+    """One case that a policy promises: what is asked, what the other side answers, and how it must end.
+
+    Either `model` (a text that is sent) or `tool` (a tool's name, with `arguments`) says what is asked.
+    `reply` is what the other side answers, `replies` what it answers one after the other.  `expect` is
+    "passes" or the code of an error; the other expectations are texts that what leaves (`sends`) and what
+    comes back (`returns`) must or must not contain.
+    """
 
     model: str | None = None
     tool: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    target: str = "model"
-    roles: tuple[str, ...] = ()
+    target: str = ""
+    roles: frozenset[str] = frozenset()
     user: str = ""
     region: str = ""
+    reply: str | None = None
     replies: tuple[str, ...] = ()
     expect: str = ""
-    sends: str = ""
-    sends_without: str = ""
-    returns: str = ""
-    returns_without: str = ""
-    file: str = ""
+    sends: tuple[str, ...] = ()
+    sends_without: tuple[str, ...] = ()
+    returns: tuple[str, ...] = ()
+    returns_without: tuple[str, ...] = ()
     line: int = 0
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.model is None) == (self.tool is None):
+            raise ValueError("an example asks either a `model` or a `tool`")
+        if self.tool is not None and (self.target or not self.tool):
+            raise ValueError("`tool` is the tool's name, and the target")
+        if self.model is not None and self.arguments:
+            raise ValueError("`arguments` belong to a `tool`; a `model` is sent its text")
+        if self.reply is not None and self.replies:
+            raise ValueError("give one `reply`, or `replies` one after the other, not both")
+        if not self.expectations:
+            raise ValueError("this example cannot fail: say what it expects, as in `expect: passes`")
+        if "" in self.expectations[1:]:
+            raise ValueError("an empty text is in every text, so it says nothing")
+        if not self.target:
+            object.__setattr__(self, "target", self.tool or "model")
+
+    @property
+    def expectations(self) -> tuple[str, ...]:
+        """Everything that this example expects, `expect` first where it is given."""
+        texts = (*self.sends, *self.sends_without, *self.returns, *self.returns_without)
+        return (self.expect, *texts) if self.expect or texts else ()
+
+
+def outcomes() -> tuple[str, ...]:
+    """How an example may end: it passes, or fails with one of the errors' codes."""
+    kinds = [GuardError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    own = {kind.code for kind in kinds[1:] if kind.__module__ == GuardError.__module__}
+    return ("passes", *sorted(own - {"policy"}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Which guards stand around models and tools, outermost first."""
+    """Which guards stand before models and tools, outermost first.
+
+    `digest` is the SHA-256 of what the policy file and all that it extends say, before any environment
+    reference is resolved; `source` is the file.
+    """
 
     name: str = ""
     model: tuple[Placed, ...] = ()
@@ -93,10 +181,10 @@ class Policy:
     digest: str = ""
     source: str = ""
 
-    def guards(self, kind: Literal["model", "tool"], target: str) -> tuple[Guard, ...]:
-        """The guards that apply to one target, in order."""
+    def guards(self, kind: Boundary, target: str) -> tuple[Guard, ...]:
+        """The guards that stand before one target, outermost first."""
         placed = self.model if kind == "model" else self.tool
-        return tuple(each.guard for each in placed if each.applies(target))
+        return tuple(one.guard for one in placed if one.applies(target))
 
     @classmethod
     def of(
@@ -106,9 +194,9 @@ class Policy:
         tool: Iterable[Guard] = (),
         models: Mapping[str, Model] | None = None,
     ) -> Policy:
-        """A policy written in Python."""
+        """A policy written in Python, from guards."""
         return cls(
             model=tuple(Placed(guard, guard_name(guard)) for guard in model),
             tool=tuple(Placed(guard, guard_name(guard)) for guard in tool),
-            models=models or {},
+            models=dict(models or {}),
         )
