@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from guards._body import leaves
+from guards._body import get, leaves
 from guards._types import Kind, Origin, Part, Path, Reply, Role, Usage
 
 # Strings that say what a block is, not what it says.  A field not named here counts as content.
@@ -61,11 +61,19 @@ def _message(message: Any, at: Path) -> Iterator[Part]:
         inside = path[len(at) :]
         if inside[-1] in STRUCTURE:
             continue
-        tool = inside[0] == "tool_calls" or "input" in inside
-        if tool and inside[-1] == "name":
+        kind = _kind(message, role, inside)
+        if kind == "tool_call" and inside[-1] == "name":
             continue
-        kind: Kind = "tool_call" if tool else "tool_result" if role == "tool" else "text"
-        yield Part(text=text, role=role, kind=kind, at=path, origin=ORIGINS.get(role, "untrusted"))
+        said_by: Role = "tool" if kind == "tool_result" else role
+        yield Part(text=text, role=said_by, kind=kind, at=path, origin=ORIGINS.get(said_by, "untrusted"))
+
+
+def _kind(message: Any, role: Role, inside: Path) -> Kind:
+    """What a string in a message is part of; Anthropic's tool results stand in the user's messages."""
+    block = get(message, inside[:2]) if inside[0] == "content" and len(inside) > 1 else None
+    if inside[0] == "tool_calls" or field(block, "type") == "tool_use":
+        return "tool_call"
+    return "tool_result" if role == "tool" or field(block, "type") == "tool_result" else "text"
 
 
 def heard(value: Any) -> Reply:

@@ -370,6 +370,8 @@ def test_messages_know_who_said_what() -> None:
         },
         {"role": "tool", "tool_call_id": "1", "content": "t"},
         {"role": "stranger", "content": "x"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "2", "name": "g", "input": {"a": "i"}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "2", "content": "r"}]},
     ]
     parts = list(_shapes.asked("messages", messages))
     assert [(p.text, p.role, p.kind, p.origin) for p in parts] == [
@@ -378,6 +380,8 @@ def test_messages_know_who_said_what() -> None:
         ("{}", "assistant", "tool_call", "untrusted"),
         ("t", "tool", "tool_result", "untrusted"),
         ("x", "user", "text", "user"),
+        ("i", "assistant", "tool_call", "untrusted"),
+        ("r", "tool", "tool_result", "untrusted"),
     ]
     assert [p.role for p in _shapes.asked("system", "be kind")] == ["system"]
 

@@ -1,0 +1,140 @@
+"""The commands: each does its job, and whatever is wrong is told in one clear line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from orchestrator.cli import cli
+
+GOOD = """\
+wardline: 1
+model:
+  - {use: mask, entities: [EMAIL_ADDRESS]}
+  - {use: retry, attempts: 2}
+  - {use: timeout, seconds: 30s}
+tool:
+  - {use: permit, tools: ["a.*"], roles: [agent]}
+examples:
+  - {model: "write to ann@example.com", sends_without: "ann@example.com", returns: ok}
+  - {tool: a.b, roles: [agent], expect: passes}
+  - {tool: a.b, roles: [viewer], expect: denied}
+"""
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    file = tmp_path / "policy.yaml"
+    file.write_text(GOOD, encoding="utf-8")
+    return file
+
+
+def wardline(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_help_shows_an_example(command: str) -> None:
+    shown = wardline(command, "--help")
+    assert shown.exit_code == 0
+    assert f"wardline {command}" in shown.output.partition("Example")[2]
+
+
+def test_check_passes_a_policy_whose_examples_hold(policy: Path) -> None:
+    checked = wardline("check", policy)
+    assert (checked.exit_code, checked.stderr) == (0, "")
+    assert f"{policy}: ok, 3 examples" in checked.output
+
+
+@pytest.mark.parametrize(
+    ("example", "problem"),
+    [
+        ("{tool: a.b, roles: [agent], expect: denied}", "expected denied, but it ended: passes"),
+        ("{tool: a.b, expect: passes}", "expected passes, but it ended: denied"),
+        ('{model: "ann", sends_without: "ann"}', "what must not leave did"),
+        ('{model: "ann@example.com", sends: "ann@example.com"}', "what should leave did not"),
+        ('{model: "x", reply: "y", returns: "z"}', "what should come back did not"),
+        ('{model: "x", reply: "y", returns_without: "y"}', "what must not come back did"),
+        ('{tool: other, arguments: {a: x}, sends_without: "y"}', "nothing left, as it ended before: denied"),
+    ],
+)
+def test_check_tells_an_example_that_does_not_hold(policy: Path, example: str, problem: str) -> None:
+    policy.write_text(GOOD + f"  - {example}\n", encoding="utf-8")
+    checked = wardline("check", policy)
+    assert checked.exit_code == 1
+    line = GOOD.count("\n") + 1
+    assert f"{policy}:{line}: this example does not hold: {problem}" in checked.stderr
+
+
+def test_check_goes_on_after_a_wrong_policy(policy: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("wardline: 1\nmodel:\n  - {use: retri}\n", encoding="utf-8")
+    checked = wardline("check", wrong, policy)
+    assert checked.exit_code == 1
+    assert "wrong.yaml:3" in checked.stderr
+    assert "retry" in checked.stderr
+    assert f"{policy}: ok" in checked.output
+
+
+def test_explain_draws_the_chain(policy: Path) -> None:
+    drawn = wardline("explain", policy).output
+    assert drawn.index("mask") < drawn.index("retry") < drawn.index("timeout")
+    assert "permit" not in wardline("explain", policy, "--target", "b.c").output
+
+
+def test_schema_is_a_json_schema_of_policies() -> None:
+    import jsonschema
+
+    made = json.loads(wardline("schema").output)
+    jsonschema.Draft202012Validator.check_schema(made)
+
+
+def test_new_writes_a_policy_that_checks_and_never_over_another(tmp_path: Path) -> None:
+    file = tmp_path / "new.yaml"
+    assert wardline("new", file).exit_code == 0
+    assert wardline("check", file).exit_code == 0
+    again = wardline("new", file)
+    assert again.exit_code == 1
+    assert "is there already" in again.output
+
+
+def test_run_sends_text_through_the_guarded_model(policy: Path, tmp_path: Path) -> None:
+    letter, out = tmp_path / "letter.txt", tmp_path / "out.jsonl"
+    letter.write_text("Please write to ann@example.com today.", encoding="utf-8")
+    done = wardline("run", "-p", policy, letter, "-o", out, "--faults", "none")
+    assert done.exit_code == 0, done.output
+    (record,) = map(json.loads, out.read_text(encoding="utf-8").splitlines())
+    assert record["id"] == "letter.txt"
+    assert record["attempts"] == 1
+    assert record["usage"]["input"] > 0
+
+
+def test_demo_tells_both_sides() -> None:
+    told = wardline("demo", "--documents", 9, "--seed", 3)
+    assert told.exit_code == 0
+    assert "unguarded" in told.output
+    assert "guarded" in told.output
+
+
+def test_errors_are_one_line(
+    policy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy.write_text("wardline: 2\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["wardline", "explain", str(policy)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert f"{policy}:1:" in said
+
+
+def test_the_console_script_and_the_module_are_the_same() -> None:
+    module = subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert module.stdout.startswith("wardline ")
