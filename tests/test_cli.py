@@ -119,18 +119,14 @@ def test_demo_tells_both_sides() -> None:
     assert "guarded" in told.output
 
 
-def test_errors_are_one_line(
-    policy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_errors_are_one_line(policy: Path) -> None:
     policy.write_text("wardline: 2\n", encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", ["wardline", "explain", str(policy)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1
-    assert f"{policy}:1:" in said
+    command = [sys.executable, "-m", "orchestrator.cli", "explain", str(policy)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert f"{policy}:1:" in done.stderr
 
 
 def test_the_console_script_and_the_module_are_the_same() -> None:
