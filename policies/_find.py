@@ -36,30 +36,32 @@ def find(name: str) -> type[Any]:
 
     Raises `LookupError` saying what is wrong with the name, or with the guard found under it.
     """
-    if name in built_in():
-        return _sound(name, import_module(f"guards.{name}").guard)
-    offers = {one.value: one for one in _offered() if one.name == name}
-    if not offers:
-        raise LookupError(f"there is no guard called {name!r}")
-    if len(offers) > 1:
-        raise LookupError(f"several packages offer a guard called {name!r}: {', '.join(sorted(offers))}")
-    (offer,) = offers.values()
+    home = built_in().get(name) or _offer(name)
+    module, _, attribute = home.partition(":")
     try:
-        kind = offer.load()
+        kind: Any = import_module(module)
+        for step in filter(None, attribute.split(".")):
+            kind = getattr(kind, step)
     except Exception as accident:
-        raise LookupError(f"{offer.value} could not be imported: {type(accident).__name__}") from accident
-    return _sound(name, kind)
+        raise LookupError(f"the guard {name!r} cannot be imported: {type(accident).__name__}") from accident
+    if not (isinstance(kind, type) and is_dataclass(kind) and callable(kind)):
+        raise LookupError(f"the guard {name!r} is not a dataclass, so a policy cannot configure it")
+    return kind
+
+
+def _offer(name: str) -> str:
+    """Where the installed package is that offers a guard."""
+    homes = sorted({one.value for one in _offered() if one.name == name})
+    if not homes:
+        raise LookupError(f"there is no guard called {name!r}")
+    if len(homes) > 1:
+        raise LookupError(f"several packages offer a guard called {name!r}: {', '.join(homes)}")
+    return homes[0]
 
 
 def _offered() -> Iterable[EntryPoint]:
     """What installed packages offer; a name that could not stand in a file is no guard's name."""
     return [one for one in entry_points(group=GROUP) if re.fullmatch("[a-z][a-z0-9_]*", one.name)]
-
-
-def _sound(name: str, kind: Any) -> type[Any]:
-    if not (isinstance(kind, type) and is_dataclass(kind) and callable(kind)):
-        raise LookupError(f"{name!r} is not a dataclass, so a policy cannot configure it")
-    return kind
 
 
 def suggest(word: str, words: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from guards._errors import GuardError
 from guards._flow import Guard, guard_name
@@ -14,6 +14,26 @@ from guards._types import Usage
 Boundary: TypeAlias = Literal["model", "tool"]
 BOUNDARIES: tuple[Boundary, ...] = ("model", "tool")
 MILLION = 1_000_000
+
+
+class Several:
+    """Marks a field that holds several values, and may be written as one; only the loader asks it."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(_several, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> Any:
+        whole = handler(core)
+        return {"anyOf": [whole["items"], whole]}
+
+
+def _several(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, str) else value
+
+
+Texts: TypeAlias = Annotated[tuple[str, ...], Several()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,18 +146,18 @@ class Example:
     reply: str | None = None
     replies: tuple[str, ...] = ()
     expect: str = ""
-    sends: tuple[str, ...] = ()
-    sends_without: tuple[str, ...] = ()
-    returns: tuple[str, ...] = ()
-    returns_without: tuple[str, ...] = ()
+    sends: Texts = ()
+    sends_without: Texts = ()
+    returns: Texts = ()
+    returns_without: Texts = ()
     line: int = 0
     file: str = ""
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.tool is None):
             raise ValueError("an example asks either a `model` or a `tool`")
-        if self.tool is not None and (self.target or not self.tool):
-            raise ValueError("`tool` is the tool's name, and the target")
+        if self.tool is not None and (not self.tool or self.target not in ("", self.tool)):
+            raise ValueError("`tool` names the tool, so it takes no other `target`")
         if self.model is not None and self.arguments:
             raise ValueError("`arguments` belong to a `tool`; a `model` is sent its text")
         if self.reply is not None and self.replies:

@@ -1,0 +1,112 @@
+"""A guard that stands only before some calls: `when` is a CEL condition over the call and its run.
+
+The condition is compiled and type-checked when the policy is loaded.  When it runs, only a true answer
+lets the guard act and only a false one lets the call go by it; anything else refuses the call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from guards._errors import GuardFailed
+from guards._flow import Flow, Guard, guard_name
+from guards._types import Call, Reply
+
+Reading = Callable[[Call], Any]
+
+READINGS: dict[str, tuple[str, Reading]] = {
+    "call.kind": ("STRING", lambda call: call.kind),
+    "call.target": ("STRING", lambda call: call.target),
+    "call.text": ("STRING", lambda call: call.text),
+    "call.stream": ("BOOL", lambda call: call.stream),
+    "run.user": ("STRING", lambda call: call.run.user),
+    "run.session": ("STRING", lambda call: call.run.session),
+    "run.region": ("STRING", lambda call: call.run.region),
+    "run.roles": ("STRINGS", lambda call: sorted(call.run.roles)),
+    "run.tags": ("TAGS", lambda call: dict(call.run.tags)),
+}
+"""What a condition may read: its name, its type, and where it comes from."""
+
+
+class ConditionError(ValueError):
+    """A condition that does not compile; `line` and `column` count from 1 within it, 0 where unknown."""
+
+    def __init__(self, message: str, line: int = 0, column: int = 0, unknown: str = "") -> None:
+        super().__init__(message)
+        self.message, self.line, self.column, self.unknown = message, line, column, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A guard and the condition under which it stands before a call."""
+
+    condition: str
+    guard: Guard
+
+    @property
+    def name(self) -> str:
+        return guard_name(self.guard)
+
+    @property
+    def heavy(self) -> bool:
+        return bool(getattr(self.guard, "heavy", False))
+
+    def __call__(self, call: Call) -> Flow:
+        if self._holds(call):
+            return (yield from self.guard(call))
+        reply: Reply = yield call
+        return reply
+
+    def _holds(self, call: Call) -> bool:
+        expression, readings = compiled(self.condition)
+        answer = expression.eval(data={name: read(call) for name, read in readings}).plain_value()
+        if answer is True or answer is False:
+            return answer
+        # The answer is the error's text.  It may quote the call, so only its code is kept.
+        code = re.match("[A-Z_]+(?=:)", str(answer))
+        raise GuardFailed(self.name, f"its condition gave no answer: {code[0] if code else 'not a boolean'}")
+
+
+@lru_cache(maxsize=256)
+def compiled(condition: str) -> tuple[Any, tuple[tuple[str, Reading], ...]]:
+    """A condition's expression, and what it may read.  Raises `ConditionError`."""
+    from cel_expr_python import cel
+
+    try:
+        expression = _environment().compile(condition)
+    except (RuntimeError, TypeError) as error:
+        raise _explained(str(error)) from None
+    if expression.return_type() != cel.Type.BOOL:
+        kind = expression.return_type().name().lower()
+        raise ConditionError(f"a condition must be true or false, and this is a {kind}", 1, 1)
+    # What a condition does not name it cannot read; joining a call's whole text is not free.
+    used = tuple((name, read) for name, (_, read) in READINGS.items() if name.partition(".")[2] in condition)
+    return expression, used
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    from cel_expr_python import cel
+
+    text = cel.Type.STRING
+    kinds = {"STRING": text, "BOOL": cel.Type.BOOL}
+    kinds |= {"STRINGS": cel.Type.List(text), "TAGS": cel.Type.Map(text, text)}
+    return cel.NewEnv(variables={name: kinds[kind] for name, (kind, _) in READINGS.items()})
+
+
+def _explained(said: str) -> ConditionError:
+    """The compiler's first complaint: what and where, without the drawing beneath it."""
+    found = re.search(r"<input>:(\d+):(\d+): (.*)", said)
+    if not found:
+        return ConditionError("this condition is too long, too deep or not a condition")
+    line, column, message = int(found[1]), int(found[2]), found[3].removesuffix(" [INVALID_ARGUMENT]")
+    if "<EOF>'" in message:
+        return ConditionError("the condition ends too early", line, column)
+    message = re.sub(r", expecting \{.*|expecting \{.*", "", message).removeprefix("Syntax error: ")
+    if unknown := re.match("undeclared reference to '(.*?)'", message):
+        return ConditionError(f"there is no {unknown[1]!r} to read here", line, column, unknown[1])
+    return ConditionError(message.strip(), line, column)
