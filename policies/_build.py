@@ -44,6 +44,13 @@ def settings(kind: type[Any]) -> list[str]:
     return [one.name for one in fields(kind) if one.init]
 
 
+@lru_cache(maxsize=256)
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """What reads and describes a dataclass, as the only item of a list."""
+    # A dataclass takes its configuration from what it stands in, here a tuple of one.
+    return TypeAdapter(tuple[kind], config=ConfigDict(strict=True, extra="forbid"))
+
+
 def build(kind: type[T], node: Node) -> T:
     """Make a `kind` from those keys of a mapping that are its settings.
 
@@ -52,7 +59,7 @@ def build(kind: type[T], node: Node) -> T:
     own = set(settings(kind))
     taken = {key: resolved(value) for key, value in node.items() if key in own}
     try:
-        made = _adapter(cast("Hashable", kind)).validate_json(json.dumps([taken]))
+        made = adapter(cast("Hashable", kind)).validate_json(json.dumps([taken]))
     except ValidationError as error:
         raise _explained(node, error) from None
     except PolicyError:
@@ -99,12 +106,6 @@ def refused(node: Node, accident: Exception) -> PolicyError:
     return node.error(f"could not be made: {type(accident).__name__}", "this is a fault in the guard")
 
 
-@lru_cache(maxsize=256)
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    # A dataclass takes its configuration from what it stands in, here a tuple of one.
-    return TypeAdapter(tuple[kind], config=ConfigDict(strict=True, extra="forbid"))
-
-
 def _looked_up(node: Node, escape: str, name: str, closed: str) -> str:
     if escape:
         return f"${{{name}{closed}"
@@ -125,12 +126,12 @@ def _careful(node: Node, message: str) -> PolicyError:
     Words that begin with the name of a setting are about that setting.
     """
     first = re.match(r"\w*", message)
-    if first and isinstance(node.value, dict) and first[0] in node.value:
-        node = node[first[0]]
+    named = isinstance(node.value, dict) and first and first[0] in node.value
+    place = node[first[0]] if first and named else node
     if names := references(node.value):
         hint = f"the cause is withheld, as it may quote the value of ${{{names[0]}}}"
-        return node.error("does not accept what it is given", hint)
-    return node.error(message)
+        return place.error("does not accept what it is given", hint)
+    return place.error(message)
 
 
 def _explained(node: Node, error: ValidationError) -> PolicyError:

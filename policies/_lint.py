@@ -1,0 +1,144 @@
+"""Advice on a policy that loads: guards in an order, or a number, that does not do what they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import combinations
+from typing import Literal, TypeAlias
+
+from policies._policy import BOUNDARIES, Boundary, Placed, Policy
+
+Level: TypeAlias = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What should be changed and why.  `path` is the place in the policy, as `model.2`; `line` is from 1.
+
+    An error undoes what the policy promises; a warning wastes time or money; a note is worth knowing.
+    """
+
+    level: Level
+    path: str
+    message: str
+    why: str
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`outer` stands before `inner` in a chain, because otherwise what `why` says."""
+
+    outer: str
+    inner: str
+    level: Level
+    why: str
+
+
+ORDER = (
+    # What would undo a promise.
+    Rule("mask", "cache", "error", "a cache outside mask stores personal data"),
+    Rule("mask", "trace", "error", "a trace outside mask stores personal data"),
+    Rule("schema", "mask", "error", "a schema inside mask validates placeholders, not the values"),
+    Rule("approve", "retry", "error", "a retry outside approve asks a person again at every attempt"),
+    Rule("permit", "cache", "error", "a cache outside permit answers those who may not ask"),
+    Rule("approve", "cache", "error", "a cache outside approve answers what nobody approved"),
+    Rule("invisible", "mask", "warning", "characters that cannot be seen hide personal data from mask"),
+    # Who may, before what it costs.
+    Rule(
+        "permit",
+        "approve",
+        "warning",
+        "a permit inside approve asks a person about calls that it then denies",
+    ),
+    Rule("permit", "budget", "warning", "a permit inside budget charges for calls that it then denies"),
+    # Whole calls outside retry, attempts inside.
+    Rule("deadline", "retry", "warning", "a deadline inside retry begins anew at every attempt"),
+    Rule("schema", "retry", "warning", "a schema inside retry pays for its re-asks again at every attempt"),
+    Rule("fallback", "retry", "warning", "a fallback inside retry asks every model again at every attempt"),
+    Rule("route", "retry", "warning", "a route inside retry chooses and escalates again at every attempt"),
+    Rule("cache", "retry", "warning", "a cache inside retry is looked up again at every attempt"),
+    Rule("mask", "retry", "note", "a mask inside retry masks the same text again at every attempt"),
+    Rule("retry", "rate_limit", "warning", "a rate_limit outside retry does not count the further attempts"),
+    Rule("retry", "concurrency", "warning", "a concurrency cap outside retry is held while retry waits"),
+    Rule("retry", "breaker", "warning", "a breaker outside retry sees one outcome for all the attempts"),
+    Rule("retry", "timeout", "warning", "a timeout bounds one attempt; to bound them all, use deadline"),
+    # What is free before what is scarce; the breaker's permit last.
+    Rule("cache", "rate_limit", "warning", "a cache inside rate_limit spends quota on what it knows already"),
+    Rule(
+        "cache",
+        "concurrency",
+        "warning",
+        "a cache inside concurrency holds a place for what it knows already",
+    ),
+    Rule("cache", "breaker", "warning", "a cache inside breaker cannot answer while the breaker is open"),
+    Rule(
+        "rate_limit", "concurrency", "warning", "a rate_limit inside concurrency holds a place while it waits"
+    ),
+    Rule("rate_limit", "breaker", "warning", "a half-open breaker's permit is held while rate_limit waits"),
+    Rule("concurrency", "breaker", "warning", "a half-open breaker's permit is held while a call queues"),
+)
+
+ONCE = {
+    "approve": "a person is asked twice about one call",
+    "cache": "the inner one only ever sees what the outer one does not know",
+    "mask": "the inner one sees placeholders, and the numbers of both collide",
+    "retry": "their attempts multiply",
+    "schema": "their re-asks multiply",
+}
+
+
+def lint(policy: Policy) -> list[Advice]:
+    """All advice on a policy: errors first, then in the order of the file."""
+    found = [advice for kind in BOUNDARIES for advice in _chain_advice(kind, getattr(policy, kind))]
+    found += _whole(policy)
+    return sorted(found, key=lambda advice: ("error", "warning", "note").index(advice.level))
+
+
+def _chain_advice(kind: Boundary, placed: tuple[Placed, ...]) -> Iterator[Advice]:
+    for (i, outer), (j, inner) in combinations(enumerate(placed), 2):
+        if not _meet(outer, inner):
+            continue
+        if outer.use == inner.use and outer.use in ONCE:
+            message = f"{inner.use} stands here a second time, inside {kind}.{i}"
+            yield _advice("warning", kind, j, inner, message, ONCE[inner.use])
+        for rule in ORDER:
+            if (rule.outer, rule.inner) == (inner.use, outer.use):
+                message = f"put {rule.outer} before {rule.inner} ({kind}.{i})"
+                yield _advice(rule.level, kind, j, inner, message, rule.why)
+    for i, one in enumerate(placed):
+        if one.written.get("mode") == "observe":
+            why = "with `mode: observe` it reports what it would do, and changes nothing"
+            yield _advice("note", kind, i, one, f"{one.use} only watches", why)
+
+
+def _whole(policy: Policy) -> Iterator[Advice]:
+    if not policy.model and not policy.tool:
+        yield Advice(
+            "warning", "", "this policy has no guards", "every call passes unguarded", policy.source, 1
+        )
+    elif not policy.examples:
+        why = "examples show what the policy promises, and `wardline check` proves it"
+        yield Advice("note", "examples", "this policy has no examples", why, policy.source, 1)
+
+
+def _advice(level: Level, kind: str, index: int, placed: Placed, message: str, why: str) -> Advice:
+    return Advice(level, f"{kind}.{index}", message, why, placed.file, placed.line)
+
+
+def _meet(one: Placed, other: Placed) -> bool:
+    """Whether some target may have both guards before it; two globs that both vary may always meet."""
+    if not one.only or not other.only:
+        return True
+    return any(
+        fnmatchcase(a, b) or fnmatchcase(b, a) or (_varies(a) and _varies(b))
+        for a in one.only
+        for b in other.only
+    )
+
+
+def _varies(glob: str) -> bool:
+    return any(sign in glob for sign in "*?[")
