@@ -1,0 +1,1 @@
+"""The engine of `mask`: finding personal data, and putting placeholders in and out."""

@@ -1,0 +1,113 @@
+"""mask: personal data out, placeholders in, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+from guards._body import leaves, put
+from guards._flow import Flow
+from guards._pii._find import NAMES, PATTERNS, finder
+from guards._pii._vault import Unmask, Vault
+from guards._types import Call, Event, Filter, Finding, Reply, Role
+from guards._wishes import record, update
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Replaces personal data by placeholders on the way out, and puts it back on the way back.
+
+    `entities` are Presidio's names for what its pattern recognizers find, at `score` (0 to 1) or more; `deny`
+    terms are always masked, whatever their case, `allow` values never.  With `scope: session`, the calls of
+    one session share their placeholders; otherwise each call has its own.  `roles` limits whose parts are
+    masked.  `nlp` names what finds people, places and organisations: nothing does yet.
+    """
+
+    entities: tuple[str, ...] = (
+        "CREDIT_CARD",
+        "CRYPTO",
+        "EMAIL_ADDRESS",
+        "IBAN_CODE",
+        "IP_ADDRESS",
+        "MAC_ADDRESS",
+        "MEDICAL_LICENSE",
+        "PHONE_NUMBER",
+        "UK_NHS",
+        "US_BANK_NUMBER",
+        "US_DRIVER_LICENSE",
+        "US_ITIN",
+        "US_PASSPORT",
+        "US_SSN",
+    )
+    score: float = 0.4
+    deny: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ("system", "user", "assistant", "tool")
+    scope: Literal["call", "session"] = "call"
+    nlp: Literal["none"] = "none"
+
+    heavy: ClassVar[bool] = True
+    """Finding takes milliseconds: the async driver does it in a worker thread."""
+
+    def __post_init__(self) -> None:
+        for entity in self.entities:
+            if entity in NAMES:
+                raise ValueError(
+                    f"{entity} takes a language model to find, which is not built yet; "
+                    "name terms under `deny`, or remove it so that nobody relies on it"
+                )
+            if entity not in PATTERNS:
+                raise ValueError(f"unknown entity {entity!r}; there are {', '.join(PATTERNS)}")
+        if not 0 <= self.score <= 1:
+            raise ValueError(f"score goes from 0 to 1, not {self.score}")
+        if not all(self.deny):
+            raise ValueError("an empty term under `deny` would mask everything")
+
+    def __call__(self, call: Call) -> Flow:
+        find = finder(self.entities, self.score, self.deny, self.allow)
+        spans = [find(part.text) if part.role in self.roles else [] for part in call.parts]
+
+        def change(state: Vault | None) -> tuple[Vault, tuple[Vault, list[str]]]:
+            vault = state.copy() if state is not None else Vault()
+            texts = [vault.mask(part.text, found) for part, found in zip(call.parts, spans, strict=True)]
+            return vault, (vault, texts)
+
+        if self.scope == "session" and call.run.session:
+            vault, texts = yield from update(f"mask:{call.run.session}", change)
+        else:
+            vault, texts = change(None)[1]
+        told = iter(texts)
+        masked = call.rewrite(lambda part: next(told))
+        found = tuple(
+            _finding(span.entity, span.start, span.end, span.score) for each in spans for span in each
+        )
+        if found:
+            yield from record(call.event("found", "mask", found))
+        reply: Reply = yield masked
+        return _restored(reply, vault) if vault.values else reply
+
+
+def _finding(entity: str, start: int, end: int, score: float) -> Finding:
+    kind = entity.lower().replace("_", " ")
+    return Finding(code=f"pii.{entity.lower()}", message=f"{kind}, masked", start=start, end=end, score=score)
+
+
+def _restored(reply: Reply, vault: Vault) -> Reply:
+    if reply.live:
+        return replace(reply, filters=(*reply.filters, _tap(vault)))
+    restored = reply.rewrite(lambda part: vault.unmask_json(part.text))
+    value = _restored_value(reply.value, vault)
+    return restored if value is reply.value else replace(restored, value=value)
+
+
+def _tap(vault: Vault) -> Callable[[Callable[[Event], None]], Filter]:
+    return lambda note: Unmask(vault)
+
+
+def _restored_value(value: Any, vault: Vault) -> Any:
+    """A validated value with its strings restored: a schema further in has made it already."""
+    return put(value, [(at, vault.unmask(text)) for at, text in leaves(value)])
+
+
+guard = Mask

@@ -1,0 +1,312 @@
+"""Guarantees 1 and 2: what is masked never leaves, and what comes back is what was there."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from guards import Call, Part, Reply, Run
+from guards._pii._find import PATTERNS, Span, finder
+from guards._pii._vault import Unmask, Vault
+from guards.mask import Mask
+from guards.retry import Retry
+from guards.schema import Schema
+from orchestrator import VirtualClock, World
+from orchestrator.testing import play, say
+from tests.engine.example_guards import FAULTS, ask
+
+# Fragments of placeholders, of their damage, and of what stands around them.
+PIECES = st.sampled_from(
+    [
+        "<", ">", "[", "]", "(", ")", "\\", "&lt;", "&gt;", "&", "\\u003c", "\\u003e", "_", " ", "-", "*", "`", "s", ";",
+        "PERSON", "person", "TEXT", "TERM", "PERSON_1", "<PERSON_1>", "<person 1>", "[PERSON_2]", "<TEXT_1>", "<PERSONS_1>",
+        "<PERSON_1", "PERSON_10", "0", "1", "2", "12", "Ann", "Lee", "x", "\n", '"', "é", "\ud800", "\x00", "lt", "u003c",
+    ]
+)  # fmt: skip
+TEXTS = st.lists(PIECES | st.text(max_size=3), max_size=14).map("".join)
+
+
+@st.composite
+def marked(draw: Any) -> tuple[str, list[Span]]:
+    text = draw(TEXTS)
+    spans = []
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(text)))
+        end = draw(st.integers(start, min(len(text), start + 6)))
+        spans.append(Span(start, end, draw(st.sampled_from(["PERSON", "TERM", "EMAIL_ADDRESS"]))))
+    return text, spans
+
+
+def cut(text: str, cuts: list[int]) -> list[str]:
+    edges = sorted(min(place, len(text)) for place in cuts)
+    return [text[a:b] for a, b in pairwise([0, *edges, len(text)])]
+
+
+def flowed(vault: Vault, chunks: list[str]) -> str:
+    passing = Unmask(vault)
+    return "".join([*map(passing.feed, chunks), passing.end()])
+
+
+@settings(max_examples=1_500)
+@given(st.lists(marked(), min_size=1, max_size=3), st.lists(st.integers(0, 80), max_size=20))
+@example([("\\x", [Span(1, 2, "PERSON")])], [])
+@example([("<PERSON_1>", []), ("Ann", [Span(0, 3, "PERSON")])], [])
+def test_unmasking_what_was_masked_gives_the_text_back(turns: list[Any], cuts: list[int]) -> None:
+    vault = Vault()
+    masked = [(text, vault.mask(text, spans)) for text, spans in turns]
+    for text, placed in masked:
+        assert vault.unmask(placed) == text
+        assert flowed(vault, cut(placed, cuts)) == text
+
+
+@settings(max_examples=1_500)
+@given(TEXTS, st.lists(st.integers(0, 80), max_size=30))
+@example("<PERSON_1 " + "x" * 9, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+def test_a_stream_in_any_chunking_is_unmasked_as_the_whole(text: str, cuts: list[int]) -> None:
+    vault = Vault()
+    for name in ("Ann", 'Bob "B" Lee'):
+        vault.issue("PERSON", name)
+    vault.issue("TEXT", "x")
+    assert flowed(vault, cut(text, cuts)) == vault.unmask(text)
+    assert flowed(vault, list(text)) == vault.unmask(text)
+
+
+@given(marked())
+def test_nothing_of_a_masked_span_is_left(case: tuple[str, list[Span]]) -> None:
+    text, spans = case
+    vault = Vault()
+    masked = vault.mask(text, spans)
+    hidden = {i for span in spans for i in range(span.start, span.end)}
+    shown = "".join(char for i, char in enumerate(text) if i not in hidden)
+    kept = iter(shown)
+    outside = masked
+    for key in vault.values:
+        outside = outside.replace(f"<{key}>", "")
+    assert all(char in kept for char in outside)  # what is left is, in order, from outside the spans
+
+
+MANGLED = [
+    "<PERSON_1>", "<person_1>", "< PERSON_1 >", "<PERSON 1>", "PERSON_1", "[PERSON_1]", "&lt;PERSON_1&gt;", "\\<PERSON\\_1\\>",
+    "<PERSON\\_1>", "<PERSONS_1>", "<PERSON-1>", "<PERSON_1", "PERSON_1>", "<PERSON_01>", "\\u003cPERSON_1\\u003e",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mangled", MANGLED)
+def test_a_mangled_placeholder_is_restored(mangled: str) -> None:
+    vault = Vault()
+    vault.issue("PERSON", "Ann")
+    assert vault.unmask(f"Dear {mangled}, hello") == "Dear Ann, hello"
+    assert flowed(vault, list(f"Dear {mangled}, hello")) == "Dear Ann, hello"
+    assert vault.unmask(f"**{mangled}**'s `{mangled}`") == "**Ann**'s `Ann`"
+
+
+@pytest.mark.parametrize("other", ["<PERSON_99>", "person 1", "PERSON_1s", "<PERSON_10>", "XPERSON_1", "<PERSON_>", "<MAN_1>",
+                                   "[PERSON_2](http://x)"])  # fmt: skip
+def test_anything_else_is_left_alone(other: str) -> None:
+    vault = Vault()
+    vault.issue("PERSON", "Ann")
+    assert vault.unmask(f"a {other} b") == f"a {other} b"
+
+
+@given(st.integers(2, 30), st.sampled_from(MANGLED))
+def test_no_placeholder_is_ever_taken_for_another(count: int, mangled: str) -> None:
+    vault = Vault()
+    names = [f"name{n}x" for n in range(1, count + 1)]
+    assert [vault.issue("PERSON", name) for name in names] == [f"<PERSON_{n}>" for n in range(1, count + 1)]
+    for number, name in enumerate(names, 1):
+        assert vault.unmask(mangled.replace("1", str(number))) == name
+
+
+def test_the_same_value_keeps_its_placeholder() -> None:
+    outcome = play(Mask(), ask("ann@example.com, bob@example.com and ann@example.com"), [say("ok")])
+    assert outcome.calls[0].text == "<EMAIL_ADDRESS_1>, <EMAIL_ADDRESS_2> and <EMAIL_ADDRESS_1>"
+
+
+def test_prose_is_not_held_back_and_nothing_is_held_for_long() -> None:
+    vault = Vault()
+    vault.issue("PERSON", "Ann")
+    passing = Unmask(vault)
+    assert passing.feed("the quick brown fox, ") == "the quick brown fox, "
+    for _ in range(1_000):
+        passing.feed("A_")
+        assert len(passing.held) <= 140
+
+
+PERSONAL = [
+    "ann@example.com",
+    "4111 1111 1111 1111",
+    "536-90-4399",
+    "DE89370400440532013000",
+    "+1 212-555-0188",
+]
+
+
+def contents(calls: list[Call]) -> str:
+    return "\n".join(part.text for call in calls for part in call.parts)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), st.sampled_from(PERSONAL)), min_size=1, max_size=4),
+    st.lists(st.sampled_from(["no json", '{"a": 1}', "{}", '{"to": "<EMAIL_ADDRESS_1>"}']).map(say) | FAULTS, max_size=5),
+    st.booleans(),
+)  # fmt: skip
+def test_no_masked_value_leaves_in_any_call_event_or_error(parts: Any, script: Any, echo: bool) -> None:
+    schema = {"type": "object", "required": ["to"], "properties": {"to": {"type": "string", "pattern": "@"}}}
+    call = Call(
+        kind="model",
+        target="m",
+        parts=tuple(
+            Part(text=f"say {value} now", role=role, at=("m", n)) for n, (role, value) in enumerate(parts)
+        ),
+    )
+    answers = iter(script)
+
+    def answer(call: Call) -> Any:
+        return (
+            say(call.parts[0].text)
+            if echo and len(call.parts) == len(parts)
+            else next(answers, TimeoutError())
+        )
+
+    outcome = play([Schema(schema), Retry(), Mask()], call, answer)
+    left = contents(outcome.calls) + repr(outcome.events) + str(outcome.error)
+    left += json.dumps(getattr(outcome.error, "detail", dict)())
+    assert not [n for n, (_, value) in enumerate(parts) if value in left]
+
+
+def test_what_comes_back_is_restored_in_text_values_and_tool_arguments() -> None:
+    vault_makes = '{"to": "<TERM_1>"}'
+    guard = Mask(deny=('the "big" one',))
+    reply = Reply(
+        parts=(
+            Part(text="for <TERM_1>", role="assistant", at=("a",)),
+            Part(text=vault_makes, role="assistant", kind="tool_call", at=("b",)),
+        ),
+        value={"to": ["<TERM_1>"]},
+    )
+    outcome = play(guard, ask('this is The "Big" One'), [reply])
+    assert outcome.calls[0].text == "this is <TERM_1>"
+    assert outcome.reply is not None
+    said, arguments = outcome.reply.parts
+    assert said.text == 'for The "Big" One'
+    assert json.loads(arguments.text) == {"to": 'The "Big" One'}
+    assert outcome.reply.value == {"to": ['The "Big" One']}
+
+
+def test_a_live_reply_is_restored_as_it_flows() -> None:
+    outcome = play(
+        Mask(),
+        ask("mail ann@example.com", stream=True),
+        [say("", live=True)],
+        chunks=["to <EMAIL_", "ADDRESS_1>", "!"],
+    )
+    assert outcome.text == "to ann@example.com!"
+
+
+def test_a_session_shares_its_placeholders_and_no_other_sees_them() -> None:
+    world = World(clock=VirtualClock())
+    guard = Mask(scope="session")
+
+    def said(text: str, session: str, reply: str) -> Any:
+        return play(guard, ask(text, run=Run(session=session)), [say(reply)], world=world)
+
+    said("ann@example.com", "one", "ok")
+    later = said("bob@example.com", "one", "<EMAIL_ADDRESS_1> <EMAIL_ADDRESS_2>")
+    assert later.calls[0].text == "<EMAIL_ADDRESS_2>"
+    assert later.text == "ann@example.com bob@example.com"
+    assert said("hello", "two", "<EMAIL_ADDRESS_1>").text == "<EMAIL_ADDRESS_1>"
+    assert said("hello", "", "<EMAIL_ADDRESS_1>").text == "<EMAIL_ADDRESS_1>"
+
+
+def test_lists_and_roles_say_what_is_masked() -> None:
+    guard = Mask(entities=("EMAIL_ADDRESS",), allow=("help@example.com",), deny=("Falcon",), roles=("user",))
+    call = ask("falcon help@example.com ann@example.com")
+    call = replace(call, parts=(*call.parts, Part(text="ann@example.com", role="system", at=("s",))))
+    outcome = play(guard, call, [say("ok")])
+    assert [part.text for part in outcome.calls[0].parts] == [
+        "<TERM_1> help@example.com <EMAIL_ADDRESS_1>",
+        "ann@example.com",
+    ]
+    codes = [finding.code for event in outcome.events for finding in event.findings]
+    assert codes == ["pii.term", "pii.email_address"]
+
+
+def test_a_call_without_personal_data_is_the_same_object() -> None:
+    call = ask("nothing here")
+    outcome = play(Mask(entities=(), deny=("x",)), call, [say("<PERSON_1>")])
+    assert outcome.calls[0] is call
+    assert outcome.text == "<PERSON_1>"
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"entities": ("PERSON",)}, "takes a language model to find"),
+        ({"entities": ("EMAIL",)}, "unknown entity 'EMAIL'; there are CREDIT_CARD"),
+        ({"score": 2.0}, "score goes from 0 to 1"),
+        ({"deny": ("",)}, "would mask everything"),
+    ],
+)
+def test_a_wrong_setting_is_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Mask(**settings)
+
+
+# --- against Presidio itself
+
+
+@pytest.fixture(scope="module")
+def presidio() -> Iterator[Any]:
+    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+
+    from guards._pii import _find
+
+    registry = RecognizerRegistry()
+    registry.load_predefined_recognizers(languages=["en"])
+    for recognizer in registry.recognizers:
+        _find._offline(recognizer)
+    yield AnalyzerEngine(registry=registry, nlp_engine=_find._words(), supported_languages=["en"])
+
+
+def test_the_entities_are_those_of_presidio_s_english_registry(presidio: Any) -> None:
+    from guards._pii._find import NAMES
+
+    assert set(presidio.get_supported_entities("en")) == set(PATTERNS) | NAMES
+
+
+SENTENCES = st.lists(
+    st.sampled_from([*PERSONAL, "192.168.0.1", "https://example.com/a", "passport", "ssn", "call", "my", "123456789", "A1234567"])
+    | st.text(alphabet="ab 1-.@", max_size=6),
+    max_size=8,
+).map(" ".join)  # fmt: skip
+
+
+@settings(max_examples=100)
+@given(SENTENCES)
+def test_patterns_are_found_as_presidio_finds_them(presidio: Any, text: str) -> None:
+    mine = finder(PATTERNS, 0.0, (), ())(text)
+    oracle = presidio.analyze(text, "en", entities=list(PATTERNS))
+    assert sorted(mine) == sorted(Span(one.start, one.end, one.entity_type, one.score) for one in oracle)
+
+
+def test_words_around_a_number_count(presidio: Any) -> None:
+    find = finder(("US_PASSPORT",), 0.4, (), ())
+    assert not find("number 912803456")
+    assert find("my passport number 912803456")
+
+
+def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert play(Mask(), ask("ann@example.co.uk"), [say("ok")]).calls[0].text == "<EMAIL_ADDRESS_1>"
