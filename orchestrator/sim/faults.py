@@ -30,6 +30,7 @@ RATES: Mapping[str, tuple[float, float, float]] = {
 FAULTS = tuple(RATES)
 DOWN = ("rate_limit", "server_error", "timeout")
 SERVER_FAULTS = (*DOWN, "slow")
+IN_PLAIN_TEXT = ("slow", "duplicate", "truncated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,14 @@ def profile(faults: str | Profile) -> Profile:
     if faults not in PROFILES:
         raise ValueError(f"there is no fault profile {faults!r}; there are {', '.join(PROFILES)}")
     return PROFILES[faults]
+
+
+def effective(drawn: tuple[str, ...], *, structured: bool) -> tuple[str, ...]:
+    """Those of the faults that show: nothing is wrong with the JSON of a refusal, or of a plain text."""
+    for last in (*DOWN, "refusal", "empty"):
+        if last in drawn:
+            return tuple(fault for fault in drawn if fault == last or (fault == "slow" and last not in DOWN))
+    return drawn if structured else tuple(fault for fault in drawn if fault in IN_PLAIN_TEXT)
 
 
 REFUSALS = (

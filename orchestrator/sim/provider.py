@@ -218,7 +218,7 @@ class Provider:
             rate = self.profile.rate(fault) * (1.0 if fault in SERVER_FAULTS else care)
             if chance.random() < rate:
                 drawn.append(fault)
-        return tuple(drawn)
+        return going_wrong.effective(tuple(drawn), structured=asked.structured)
 
     def _down(self, fault: str, chance: Random) -> Answer:
         if fault == "timeout":
@@ -243,6 +243,10 @@ class Asked:
     any_json: bool
     again: bool
     tokens: int
+
+    @property
+    def structured(self) -> bool:
+        return self.schema is not None or self.any_json
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Asked:
@@ -309,14 +313,14 @@ def _problem(body: Mapping[str, Any]) -> str:
 
 def _text(asked: Asked, faults: tuple[str, ...], chance: Random) -> str:
     """What the model writes down, before the line goes wrong."""
-    if asked.schema is None and not asked.any_json:
-        return "\n\n".join([_plain(asked)] * (2 if "duplicate" in faults else 1))
+    if not asked.structured:
+        return going_wrong.dressed(_plain(asked), faults, chance)
     value = filled(asked.schema, asked.material) if asked.schema is not None else pairs(asked.material)
     return going_wrong.written(going_wrong.damaged(value, faults, chance), faults, chance)
 
 
 def _plain(asked: Asked) -> str:
-    told = summary(asked.material, asked.question)
+    told = summary(asked.material.replace(asked.question, ""), asked.question)
     if not told:
         return "There is no text to answer from."
     return f"According to the text: {told}" if asked.question else f"In short: {told}"

@@ -303,7 +303,7 @@ class Reader:
             spoken = reading.language_of(self.page.text)
             return next((v for v in strings if LANGUAGE_NAMES.get(fold(v), fold(v)) == spoken), ABSENT)
         for region, _ in self.page.regions(phrases):
-            said = fold(region)
+            said = fold(region.strip())
             if hits := [value for value in strings if _earliest(value, said) == 0]:
                 return max(hits, key=len)
             number = reading.number_in(region)
