@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any, TypeVar, cast
@@ -121,17 +121,29 @@ def _looked_up(node: Node, escape: str, name: str, closed: str) -> str:
 
 
 def _careful(node: Node, message: str) -> PolicyError:
-    """An error whose words are somebody else's: withheld where they could quote a secret.
-
-    Words that begin with the name of a setting are about that setting.
-    """
-    first = re.match(r"\w*", message)
-    named = isinstance(node.value, dict) and first and first[0] in node.value
-    place = node[first[0]] if first and named else node
+    """An error whose words are somebody else's: withheld where they could quote a secret."""
+    place = _meant(node, message)
     if names := references(node.value):
         hint = f"the cause is withheld, as it may quote the value of ${{{names[0]}}}"
         return place.error("does not accept what it is given", hint)
-    return place.error(message)
+    unknown = re.match(r"unknown .*?'(.*?)'; there are (.*)", message)
+    return place.error(message, suggest(unknown[1], unknown[2].split(", ")) if unknown else "")
+
+
+def _meant(node: Node, message: str) -> Node:
+    """The setting that a message is about: the one it begins with, or whose value it quotes."""
+    if isinstance(node.value, dict) and (first := message.partition(" ")[0]) in node.value:
+        return node[first]
+    quoted = re.findall("'(.*?)'", message)
+    return next((one for one in _scalars(node) if one.value in quoted), node)
+
+
+def _scalars(node: Node) -> Iterator[Node]:
+    if isinstance(node.value, (dict, list)):
+        inner = (one for _, one in node.items()) if isinstance(node.value, dict) else iter(node)
+        yield from (found for one in inner for found in _scalars(one))
+    else:
+        yield node
 
 
 def _explained(node: Node, error: ValidationError) -> PolicyError:
@@ -153,10 +165,10 @@ def _explained(node: Node, error: ValidationError) -> PolicyError:
         return at.error(message + given, _cure(at.value, wanted, here))
     one = next(one for one in here if not _wanted(one))
     match one["type"]:
-        case "missing" | "missing_argument":
+        case "missing":
             return at.error(f"needs `{one['loc'][-1]}`")
-        case "unexpected_keyword_argument" | "extra_forbidden":
-            return at.error("unknown key")
+        case "unexpected_keyword_argument" | "extra_forbidden":  # of a dataclass, or of a typed dict
+            return node.follow(one["loc"][1:-1]).error("unknown key", key=str(one["loc"][-1]))
     return _careful(at, str(one["msg"]).removeprefix("Value error, "))
 
 

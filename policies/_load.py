@@ -99,8 +99,8 @@ def load(source: Path | str) -> Policy:
     """
     if isinstance(source, str) and BARE_NAME.fullmatch(source):
         if source not in shipped():
-            cure = f"{suggest(source, shipped())} A file is written with its ending or folder: ./{source}"
-            raise PolicyError(source, 0, 0, "", f"there is no shipped policy called {source!r}", cure)
+            what = f"there is no shipped policy called {source!r}; a file is written like ./{source}"
+            raise PolicyError(source, 0, 0, "", what, suggest(source, shipped()))
         return _policy(_root(LIBRARY / f"{source}.yaml"))
     return _policy(_root(Path(source)))
 

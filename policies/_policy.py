@@ -77,7 +77,7 @@ class Model:
 
     def __post_init__(self) -> None:
         if not self.id:
-            raise ValueError("a model needs an id: what its provider calls it")
+            raise ValueError("id is empty; write what the provider calls the model")
         if self.price == "auto":
             listed_price(self.id, Usage())
 
@@ -101,8 +101,8 @@ def listed_price(model: str, usage: Usage) -> float:
         return float(genai_prices.calc_price(tokens, model_ref=model).total_price)
     except LookupError:
         raise ValueError(
-            f"the price table does not list {model!r}; "
-            "give the price, as {input: 0.25, output: 2.0} in US dollars per million tokens, or `price: none`"
+            f"price cannot be looked up, as the table does not list {model!r}; "
+            "write {input: 0.25, output: 2.0}, in US dollars per million tokens, or `price: none`"
         ) from None
 
 

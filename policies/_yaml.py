@@ -53,7 +53,7 @@ class Document:
     keys: dict[Path, Place] = field(default_factory=dict)
 
     def refuse(self, place: Place, path: Path, message: str, hint: str = "") -> NoReturn:
-        raise PolicyError(self.file, *place, dotted(path), message, hint)
+        raise PolicyError(self.file, *place, dotted(path), message, hint) from None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +124,8 @@ def read(source: bytes | str, file: str, folder: File) -> Node:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         problem, hint = _explained(error.problem or "this is not YAML")
+        if (began := error.context_mark) and not hint:
+            hint = f"it began at line {began.line + 1}, column {began.column + 1}"
         document.refuse(place, (), problem, hint)
     except yaml.YAMLError:
         document.refuse((1, 1), (), "this is not YAML")
