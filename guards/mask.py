@@ -19,9 +19,9 @@ class Mask:
     """Replaces personal data by placeholders on the way out, and puts it back on the way back.
 
     `entities` are Presidio's names for what its pattern recognizers find, at `score` (0 to 1) or more; `deny`
-    terms are always masked, whatever their case, `allow` values never.  With `scope: session`, the calls of
-    one session share their placeholders; otherwise each call has its own.  `roles` limits whose parts are
-    masked.  `nlp` names what finds people, places and organisations: nothing does yet.
+    terms are always masked, whatever their case, `allow` values never.  `scope` says who shares placeholders:
+    the attempts of one call, or all calls of a session.  `roles` limits whose parts are masked.  `nlp` names
+    what finds people, places and organisations: nothing does yet.
     """
 
     entities: tuple[str, ...] = (

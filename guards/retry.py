@@ -16,10 +16,11 @@ from guards._wishes import clock, draw, record, wait
 class Retry:
     """Up to `attempts` tries in all, with exponential backoff and full jitter between them.
 
-    Before the n-th retry it waits a random time up to `base * 2 ** (n - 1)` seconds, at most `max`, and never
-    less than the server asked for.  Only failures that may pass are tried again (timeouts, broken
-    connections, statuses such as 429 and 503), only an idempotent tool, and never past the run's deadline:
-    then the last failure is raised at once.  Method: exponential backoff with full jitter.
+    Before the n-th retry it waits `base` times 2 ** (n - 1) seconds, at most `max`, or with full
+    `jitter` a random part of that; never less than the server asked for.  Only failures that may pass
+    are tried again (timeouts, broken connections, statuses such as 429 and 503), only an idempotent
+    tool, and never past the run's deadline: then the last failure is raised at once. Method: exponential
+    backoff with full jitter.
     """
 
     attempts: int = 3

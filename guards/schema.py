@@ -28,7 +28,8 @@ class Schema:
     `schema` is a JSON Schema (inline, or a `.json` file beside the policy) or a Python type by import path
     (`package.module:Name`); without it, the type that the decorated function `returns`, else any JSON.
     JSON in a fence or in prose is taken out without asking again, if exactly one value in it fits.
-    `attempts` counts the re-asks.  The validated value is the reply's `value`; its text is the JSON alone.
+    `attempts` counts the re-asks; without `json` under `fallback`, nothing is taken out. The validated
+    value is the reply's `value`; its text is the JSON alone.
     """
 
     schema: Any = None

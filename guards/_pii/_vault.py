@@ -35,7 +35,8 @@ LONGEST = 128
 CLOSER = 9
 # What a placeholder may begin with, up to the end of what has been seen.
 _BEGUN = re.compile(
-    rf"(?:[<\[&\\][A-Za-z0-9_\\ ;&<-]{{0,{LONGEST}}}|(?<![A-Za-z0-9_\\])[A-Z][A-Za-z0-9_\\ ;&>-]{{0,{LONGEST}}})\Z"
+    rf"(?:[<\[&\\][A-Za-z0-9_\\ ;&<-]{{0,{LONGEST}}}"
+    rf"|(?<![A-Za-z0-9_\\])[A-Z][A-Za-z0-9_\\ ;&>-]{{0,{LONGEST}}})\Z"
 )
 
 

@@ -1,7 +1,6 @@
 """Guarantees 1 and 2: what is masked never leaves, and what comes back is what was there."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -23,11 +22,53 @@ from tests.engine.example_guards import FAULTS, ask
 # Fragments of placeholders, of their damage, and of what stands around them.
 PIECES = st.sampled_from(
     [
-        "<", ">", "[", "]", "(", ")", "\\", "&lt;", "&gt;", "&", "\\u003c", "\\u003e", "_", " ", "-", "*", "`", "s", ";",
-        "PERSON", "person", "TEXT", "TERM", "PERSON_1", "<PERSON_1>", "<person 1>", "[PERSON_2]", "<TEXT_1>", "<PERSONS_1>",
-        "<PERSON_1", "PERSON_10", "0", "1", "2", "12", "Ann", "Lee", "x", "\n", '"', "é", "\ud800", "\x00", "lt", "u003c",
+        "<",
+        ">",
+        "[",
+        "]",
+        "(",
+        ")",
+        "\\",
+        "&lt;",
+        "&gt;",
+        "&",
+        "\\u003c",
+        "\\u003e",
+        "_",
+        " ",
+        "-",
+        "*",
+        "`",
+        "s",
+        ";",
+        "PERSON",
+        "person",
+        "TEXT",
+        "TERM",
+        "PERSON_1",
+        "<PERSON_1>",
+        "<person 1>",
+        "[PERSON_2]",
+        "<TEXT_1>",
+        "<PERSONS_1>",
+        "<PERSON_1",
+        "PERSON_10",
+        "0",
+        "1",
+        "2",
+        "12",
+        "Ann",
+        "Lee",
+        "x",
+        "\n",
+        '"',
+        "é",
+        "\ud800",
+        "\x00",
+        "lt",
+        "u003c",
     ]
-)  # fmt: skip
+)
 TEXTS = st.lists(PIECES | st.text(max_size=3), max_size=14).map("".join)
 
 
@@ -91,9 +132,22 @@ def test_nothing_of_a_masked_span_is_left(case: tuple[str, list[Span]]) -> None:
 
 
 MANGLED = [
-    "<PERSON_1>", "<person_1>", "< PERSON_1 >", "<PERSON 1>", "PERSON_1", "[PERSON_1]", "&lt;PERSON_1&gt;", "\\<PERSON\\_1\\>",
-    "<PERSON\\_1>", "<PERSONS_1>", "<PERSON-1>", "<PERSON_1", "PERSON_1>", "<PERSON_01>", "\\u003cPERSON_1\\u003e",
-]  # fmt: skip
+    "<PERSON_1>",
+    "<person_1>",
+    "< PERSON_1 >",
+    "<PERSON 1>",
+    "PERSON_1",
+    "[PERSON_1]",
+    "&lt;PERSON_1&gt;",
+    "\\<PERSON\\_1\\>",
+    "<PERSON\\_1>",
+    "<PERSONS_1>",
+    "<PERSON-1>",
+    "<PERSON_1",
+    "PERSON_1>",
+    "<PERSON_01>",
+    "\\u003cPERSON_1\\u003e",
+]
 
 
 @pytest.mark.parametrize("mangled", MANGLED)
@@ -105,8 +159,19 @@ def test_a_mangled_placeholder_is_restored(mangled: str) -> None:
     assert vault.unmask(f"**{mangled}**'s `{mangled}`") == "**Ann**'s `Ann`"
 
 
-@pytest.mark.parametrize("other", ["<PERSON_99>", "person 1", "PERSON_1s", "<PERSON_10>", "XPERSON_1", "<PERSON_>", "<MAN_1>",
-                                   "[PERSON_2](http://x)"])  # fmt: skip
+@pytest.mark.parametrize(
+    "other",
+    [
+        "<PERSON_99>",
+        "person 1",
+        "PERSON_1s",
+        "<PERSON_10>",
+        "XPERSON_1",
+        "<PERSON_>",
+        "<MAN_1>",
+        "[PERSON_2](http://x)",
+    ],
+)
 def test_anything_else_is_left_alone(other: str) -> None:
     vault = Vault()
     vault.issue("PERSON", "Ann")
@@ -152,10 +217,17 @@ def contents(calls: list[Call]) -> str:
 
 @settings(max_examples=60)
 @given(
-    st.lists(st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), st.sampled_from(PERSONAL)), min_size=1, max_size=4),
-    st.lists(st.sampled_from(["no json", '{"a": 1}', "{}", '{"to": "<EMAIL_ADDRESS_1>"}']).map(say) | FAULTS, max_size=5),
+    st.lists(
+        st.tuples(st.sampled_from(["system", "user", "assistant", "tool"]), st.sampled_from(PERSONAL)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.lists(
+        st.sampled_from(["no json", '{"a": 1}', "{}", '{"to": "<EMAIL_ADDRESS_1>"}']).map(say) | FAULTS,
+        max_size=5,
+    ),
     st.booleans(),
-)  # fmt: skip
+)
 def test_no_masked_value_leaves_in_any_call_event_or_error(parts: Any, script: Any, echo: bool) -> None:
     schema = {"type": "object", "required": ["to"], "properties": {"to": {"type": "string", "pattern": "@"}}}
     call = Call(
@@ -262,7 +334,7 @@ def test_a_wrong_setting_is_refused(settings: dict[str, Any], problem: str) -> N
 
 
 @pytest.fixture(scope="module")
-def presidio() -> Iterator[Any]:
+def presidio() -> Any:
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
 
     from guards._pii import _find
@@ -271,7 +343,7 @@ def presidio() -> Iterator[Any]:
     registry.load_predefined_recognizers(languages=["en"])
     for recognizer in registry.recognizers:
         _find._offline(recognizer)
-    yield AnalyzerEngine(registry=registry, nlp_engine=_find._words(), supported_languages=["en"])
+    return AnalyzerEngine(registry=registry, nlp_engine=_find._words(), supported_languages=["en"])
 
 
 def test_the_entities_are_those_of_presidio_s_english_registry(presidio: Any) -> None:
@@ -281,10 +353,22 @@ def test_the_entities_are_those_of_presidio_s_english_registry(presidio: Any) ->
 
 
 SENTENCES = st.lists(
-    st.sampled_from([*PERSONAL, "192.168.0.1", "https://example.com/a", "passport", "ssn", "call", "my", "123456789", "A1234567"])
+    st.sampled_from(
+        [
+            *PERSONAL,
+            "192.168.0.1",
+            "https://example.com/a",
+            "passport",
+            "ssn",
+            "call",
+            "my",
+            "123456789",
+            "A1234567",
+        ]
+    )
     | st.text(alphabet="ab 1-.@", max_size=6),
     max_size=8,
-).map(" ".join)  # fmt: skip
+).map(" ".join)
 
 
 @settings(max_examples=100)
