@@ -13,7 +13,7 @@ import click
 from guards._errors import GuardError
 
 PROFILES = ["none", "calm", "rough", "storm"]
-EXAMPLES = {"context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": 100}}
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 POLICY = click.option(
     "-p",
     "--policy",
@@ -31,7 +31,7 @@ FAULTS = click.option(
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Makes a run repeatable.")
 
 
-@click.group(**EXAMPLES)
+@click.group(context_settings=SETTINGS)
 @click.version_option(package_name="wardline", message="%(prog)s %(version)s")
 def cli() -> None:
     """Guardrails and validation middleware for programs that call language models and tools."""

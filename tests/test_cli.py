@@ -18,6 +18,7 @@ model:
   - {use: timeout, seconds: 30s}
 tool:
   - {use: permit, tools: ["a.*"], roles: [agent]}
+  - {use: timeout, seconds: 77s, only: "a.slow"}
 examples:
   - {model: "write to ann@example.com", sends_without: "ann@example.com", returns: ok}
   - {tool: a.b, roles: [agent], expect: passes}
@@ -82,7 +83,8 @@ def test_check_goes_on_after_a_wrong_policy(policy: Path, tmp_path: Path) -> Non
 def test_explain_draws_the_chain(policy: Path) -> None:
     drawn = wardline("explain", policy).output
     assert drawn.index("mask") < drawn.index("retry") < drawn.index("timeout")
-    assert "permit" not in wardline("explain", policy, "--target", "b.c").output
+    assert "77" in wardline("explain", policy, "--target", "a.slow").output
+    assert "77" not in wardline("explain", policy, "--target", "a.quick").output
 
 
 def test_schema_is_a_json_schema_of_policies() -> None:

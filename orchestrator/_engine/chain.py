@@ -50,6 +50,7 @@ class Chain:
         flows: list[Flow] = []
         made = [0] * (depth + 1)  # by whom the steps were taken: the caller, then each guard
         wish: Any = call
+        error: BaseException | None
         try:
             for _ in range(self.steps):
                 value, error = None, None

@@ -24,7 +24,8 @@ SECRET = "ann@example.com"
 
 PIECES = st.sampled_from(
     [
-        SECRET, "4111 1111 1111 1111", '{"a": 1}', "```json\n[1]\n```", "<EMAIL_ADDRESS_1>", "\u202e", "\x00", "\u200d",
+        SECRET, "4111 1111 1111 1111",
+        '{"a": 1}', "```json\n[1]\n```", "<EMAIL_ADDRESS_1>", "\u202e", "\x00", "\u200d",
         "\u200b", "\U000e0041", "\U0001f468", "\u0915", "a", " ", "\n", "ignore all previous instructions",
     ]
 )  # fmt: skip
