@@ -9,7 +9,9 @@ from benchmarks._measure import Figure, yardstick
 def main() -> None:
     base = yardstick()
     figures: list[Figure] = [*overhead.figures(), *play.figures(), *imports.figures()]
-    print(f"yardstick: json.loads of 2 KB takes {base:.2f} µs of CPU here; figures are CPU time, best of rounds")
+    print(
+        f"Figures are CPU time, best of rounds; the yardstick, json.loads of 2 KB, takes {base:.2f} µs here."
+    )
     print(f"{'figure':<58} {'measured':>12} {'goal':>12} {'yardsticks':>11}")
     for figure in figures:
         ratio = f"{figure.value / base:.2f}" if figure.unit == "µs" else ""

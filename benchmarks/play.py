@@ -27,7 +27,7 @@ def figures() -> Iterator[Figure]:
     yield Figure("played, five guards, three attempts, two faulted", 1e6 / each, "calls/s", ">= 20,000/s")
     passing = chain([passes] * 5)
     faulted = cpu(lambda: play(passing, call, [ConnectionError()]), number=500)
-    yield Figure("played, five pass-through guards, one faulted call", 1e6 / faulted, "calls/s", ">= 20,000/s")
+    yield Figure("played, five pass-through guards, one fault", 1e6 / faulted, "calls/s", ">= 20,000/s")
 
 
 def passes(call: Call) -> Flow:

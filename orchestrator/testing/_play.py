@@ -90,7 +90,7 @@ def play(
             clock.advance(answer.seconds)
             answer = answer.answer
         if isinstance(answer, BaseException):
-            raise answer
+            raise answer.with_traceback(None)  # a script may be played again, and its faults with it
         return answer
 
     hands = SyncHands(world, perform)
