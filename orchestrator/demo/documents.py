@@ -57,9 +57,10 @@ class Document:
     """One paper: its text, and what is true about it.
 
     `truth` holds the fields that the text states, dates as ISO 8601, weights as the number written beside
-    `weight_unit`.  `personal` are the e-mail addresses, telephone, card, account and licence numbers in the
-    text, `names` the people's names.  `defects` says what is wrong with the paper, such as
-    "missing packages", "contradicts gross_weight", "sums" or "scan".
+    `weight_unit`.  `personal` are the e-mail addresses, telephone, card and account numbers in the text;
+    `identities` are people's names and driving licences, which take more than the mask's patterns to find.
+    `defects` says what is wrong with the paper, such as "missing packages", "contradicts gross_weight",
+    "sums" or "scan".
     """
 
     id: str
@@ -68,7 +69,7 @@ class Document:
     text: str
     truth: Mapping[str, Value]
     personal: tuple[str, ...]
-    names: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
     defects: tuple[str, ...] = ()
 
 
@@ -190,7 +191,7 @@ class Writer:
     language: str = ""
     truth: dict[str, Value] = field(default_factory=dict)
     personal: list[str] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
+    identities: list[str] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
     style: tuple[str, str] = (",", ".")
     unit: str = "kg"
@@ -211,7 +212,7 @@ class Writer:
             text=layout(sheet),
             truth=self.truth,
             personal=tuple(self.personal),
-            names=tuple(self.names),
+            identities=tuple(self.identities),
             defects=tuple(self.defects),
         )
 
@@ -290,7 +291,7 @@ class Writer:
             "iban": lambda: self.note(iban(chance)),
             "card": lambda: self.note(card_number(chance)),
             "driver": self.person,
-            "licence": lambda: self.note(licence_number(chance)),
+            "licence": self.licence,
         }
         return self.labelled(name, makers[name]())
 
@@ -303,8 +304,13 @@ class Writer:
 
     def person(self) -> str:
         name = f"{self.chance.choice(FORENAMES)} {self.chance.choice(SURNAMES)}"
-        self.names.append(name)
+        self.identities.append(name)
         return name
+
+    def licence(self) -> str:
+        number = licence_number(self.chance)
+        self.identities.append(number)
+        return number
 
     def mail_address(self, name: str) -> str:
         domain = self.chance.choice(("example.com", "example.net", "example.org", "freight.example.com"))

@@ -70,7 +70,7 @@ def test_every_true_value_stands_in_the_text(seed: int) -> None:
 @settings(max_examples=25, deadline=None)
 def test_every_personal_value_stands_in_the_text_and_no_other_address_does(seed: int) -> None:
     for paper in documents(16, seed):
-        assert all(value in paper.text for value in (*paper.personal, *paper.names))
+        assert all(value in paper.text for value in (*paper.personal, *paper.identities))
         addresses = set(re.findall(r"[\w.]+@[\w.]+\w", paper.text))
         assert addresses <= {*paper.personal, "desk@example.org"}
         assert all(re.search(r"@(\w+\.)*example\.(com|net|org)$", address) for address in addresses)
