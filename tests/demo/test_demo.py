@@ -32,7 +32,7 @@ from orchestrator.demo.documents import shipments
 from orchestrator.demo.report import Figures, Trial, fits, head, helped, kept, measure, percentile, table
 from policies import load
 
-RUNS = {"max_examples": 8, "deadline": None}
+RUNS = {"max_examples": 5, "deadline": None}
 PROFILES = st.sampled_from(["none", "calm", "rough", "storm"])
 
 
