@@ -19,7 +19,7 @@ IDLE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """A server that is up.  `url` is what a client takes as its base URL."""
+    """A server that is up.  A client's base URL is `url` with `/v1` behind it."""
 
     host: str
     port: int
@@ -28,7 +28,7 @@ class Serving:
     @property
     def url(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/v1"
+        return f"http://{host}:{self.port}"
 
     def wait(self) -> None:
         """Until interrupted."""
@@ -165,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> dict[str, Any]:
         size = self.headers.get("content-length", "")
-        if not size.isdigit():
+        if not size.isdecimal() or len(size) > 15:
             raise Refused(411, "a Content-Length is needed", close=True)
         if int(size) > LARGEST_BODY:
             raise Refused(413, f"the body is larger than {LARGEST_BODY} bytes", close=True)
