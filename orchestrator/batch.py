@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
+from random import random
 from typing import Any, BinaryIO, Self, TypeAlias
 
 from guards._errors import GuardError
@@ -99,7 +100,7 @@ def start(
     if concurrency < 1:
         raise BatchError(f"concurrency is {concurrency}; it must be 1 or more")
     ledger = Ledger()
-    draw = None if upstream is not None else Draws(seed).draw
+    draw = Draws(seed).draw if upstream is None else random
     gate = Orchestrator.from_policy(policy, world=World(clock=LoopClock(), sink=ledger.note, random=draw))
     if model == "sim" and target in gate.policy.models:
         model = gate.policy.models[target].id
@@ -177,7 +178,7 @@ async def _result(
     except Exception as accident:
         # What it says may quote the record, so only its kind is told.
         outcome = {"error": {"code": "error", "message": type(accident).__name__, "request_id": record.id}}
-    latency = round((now() - started) * 1000, 1)
+    latency = round((now() - started) * 1000, 3)
     return {"id": record.id, **outcome, **ledger.settle(record.id), "latency_ms": latency}
 
 
