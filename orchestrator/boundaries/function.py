@@ -313,7 +313,14 @@ class Crossing:
 def _appended(value: Any, parts: list[Part]) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)((*value, *({"role": part.role, "content": part.text} for part in parts)))
-    return "\n\n".join([value, *(part.text for part in parts)])
+    return "\n\n".join([value, *map(_quoted, parts)])
+
+
+def _quoted(part: Part) -> str:
+    """What a guard adds, in a prompt; the model's own words are told apart from what it is asked."""
+    if part.role != "assistant":
+        return part.text
+    return f"Your previous reply was, between the lines:\n---\n{part.text}\n---"
 
 
 class Relay:

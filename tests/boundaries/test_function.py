@@ -188,6 +188,9 @@ def test_a_function_keeps_its_name_and_signature() -> None:
     assert str(inspect.signature(ask)) == "(prompt: str, *, n: int = 1) -> str"
 
 
+QUOTED = "Your previous reply was, between the lines:\n---\nanswer\n---"
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -208,7 +211,7 @@ def test_a_re_ask_goes_to_the_messages_where_there_are_any(arguments: Any, expec
 
     assert ask(**arguments) == "answer"
     if expected is None:
-        assert seen[1] == "q\n\nanswer\n\nagain"
+        assert seen[1] == f"q\n\n{QUOTED}\n\nagain"
     else:
         assert [m["role"] for m in seen[1]] == [m["role"] for m in expected]
         assert seen[1][1]["content"] == "answer"
@@ -224,7 +227,7 @@ def test_a_re_ask_goes_to_the_argument_that_was_named() -> None:
         return "answer"
 
     ask("short", "why?")
-    assert seen[1] == ("short", "why?\n\nanswer\n\nagain")
+    assert seen[1] == ("short", f"why?\n\n{QUOTED}\n\nagain")
     with pytest.raises(TypeError, match="no parameter 'qestion'; it has style, question"):
         gate().model("m", prompt="qestion")(lambda style, question: "")
 
@@ -703,6 +706,45 @@ def test_a_function_is_told_what_it_may_be_asked_again() -> None:
     gate(look).tool("t", idempotent=True)(str)("x")
     gate(look).tool("t")(lambda text: text)("x")
     assert seen == [True, None]
+
+
+def test_a_function_that_returns_a_type_gives_the_validated_value() -> None:
+    from guards.schema import Schema
+
+    answers = iter(["no", '```\n{"name": "ann", "age": 4}\n```', '{"name": "bob"}'])
+
+    @gate().model("m", returns=Person)
+    def ask(prompt: str) -> str:
+        return next(answers)
+
+    @gate(Schema(attempts=0)).model("m", returns=Person)
+    async def aask(prompt: str) -> str:
+        return next(answers)
+
+    assert ask("hi") == Person(name="ann", age=4)
+    assert asyncio.run(aask("hi")) == Person(name="bob")
+    with pytest.raises(UpstreamError, match="m failed: StopIteration"):
+        ask("hi")
+
+
+def test_an_async_model_s_failure_is_named() -> None:
+    @gate(shout).model("m")
+    async def ask(prompt: str) -> str:
+        raise ConnectionError
+
+    with pytest.raises(UpstreamError, match="m failed: connection"):
+        asyncio.run(ask("hi"))
+
+
+def test_a_guard_that_adds_nothing_new_leaves_the_arguments_be() -> None:
+    def rewrites(call: Call) -> Flow:
+        reply: Reply = yield replace(call, parts=tuple(replace(part) for part in call.parts))
+        return reply
+
+    seen: list[Any] = []
+    value = {"a": ["x"]}
+    gate(rewrites).tool("t")(seen.append)(value)
+    assert seen[0] is value
 
 
 def test_drivers_may_be_used_without_an_orchestrator() -> None:

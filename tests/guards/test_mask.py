@@ -192,6 +192,13 @@ def test_the_same_value_keeps_its_placeholder() -> None:
     assert outcome.calls[0].text == "<EMAIL_ADDRESS_1>, <EMAIL_ADDRESS_2> and <EMAIL_ADDRESS_1>"
 
 
+def test_text_that_resists_is_masked_whole() -> None:
+    text = "\\" * 12 + "Ann"
+    vault = Vault()
+    assert vault.mask(text, [Span(12, 15, "PERSON")]) == "<TEXT_1>"
+    assert vault.unmask("<TEXT_1>") == text
+
+
 def test_prose_is_not_held_back_and_nothing_is_held_for_long() -> None:
     vault = Vault()
     vault.issue("PERSON", "Ann")
@@ -377,6 +384,19 @@ def test_patterns_are_found_as_presidio_finds_them(presidio: Any, text: str) -> 
     mine = finder(PATTERNS, 0.0, (), ())(text)
     oracle = presidio.analyze(text, "en", entities=list(PATTERNS))
     assert sorted(mine) == sorted(Span(one.start, one.end, one.entity_type, one.score) for one in oracle)
+
+
+def test_presidio_s_questions_about_words_are_answered() -> None:
+    from guards._pii._find import _words
+
+    words = _words()
+    assert words.is_loaded()
+    assert words.is_stopword("the", "en")
+    assert words.is_punct(",", "en")
+    assert (words.get_supported_languages(), words.get_supported_entities()) == (["en"], [])
+    ((text, artifacts),) = words.process_batch(["Two words"], "en")
+    assert (text, artifacts.lemmas, artifacts.tokens_indices) == ("Two words", ["two", "words"], [0, 4])
+    words.load()
 
 
 def test_words_around_a_number_count(presidio: Any) -> None:

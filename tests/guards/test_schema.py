@@ -269,6 +269,44 @@ def test_references_stay_inside_and_may_recurse() -> None:
 
 
 @pytest.mark.parametrize(
+    ("schema", "text", "need"),
+    [
+        ({"required": ["a", "b", "c"]}, '{"b": 1}', ("", "the properties a, c")),
+        ({"enum": ["red", 2]}, "3", ("", "one of red, 2")),
+        (
+            {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "3",
+            ("", "a value that fits the schema's anyOf"),
+        ),
+        ({"type": ["string", "null"]}, "3", ("", "string or null")),
+        ({"items": {"maxLength": 2}}, '["abc"]', ("/0", "maxLength 2")),
+        ({"properties": {"a/b": {"format": "date"}}}, '{"a/b": "x"}', ("/a~1b", "format date")),
+        (
+            {"dependentRequired": {"a": ["b"]}},
+            '{"a": 1}',
+            ("", "a value that fits the schema's dependentRequired"),
+        ),
+    ],
+)
+def test_a_problem_says_what_is_needed(schema: Any, text: str, need: Any) -> None:
+    error = play(Schema(schema, attempts=0), ask(), [say(text)]).error
+    assert isinstance(error, Invalid)
+    assert error.problems == ((need,),)
+
+
+def test_a_value_nested_too_deeply_for_its_schema_is_invalid() -> None:
+    tree = {"$defs": {"t": {"type": "array", "items": {"$ref": "#/$defs/t"}}}, "$ref": "#/$defs/t"}
+    deep = "[" * 400 + "]" * 400
+    for schema in (tree, Nested):
+        error = play(Schema(schema, attempts=0), ask(), [say(deep)]).error
+        assert isinstance(error, Invalid)
+
+
+class Nested(BaseModel):
+    inside: Any = None
+
+
+@pytest.mark.parametrize(
     ("settings", "problem"),
     [
         ({"attempts": 3}, "attempts is the number of re-asks"),
