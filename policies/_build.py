@@ -62,8 +62,6 @@ def build(kind: type[T], node: Node) -> T:
         made = adapter(cast("Hashable", kind)).validate_json(json.dumps([taken]))
     except ValidationError as error:
         raise _explained(node, error) from None
-    except PolicyError:
-        raise
     except Exception as accident:
         raise refused(node, accident) from None
     return cast("T", made[0])

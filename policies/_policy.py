@@ -131,7 +131,7 @@ class Example:
     """One case that a policy promises: what is asked, what the other side answers, and how it must end.
 
     Either `model` (a text that is sent) or `tool` (a tool's name, with `arguments`) says what is asked.
-    `reply` is what the other side answers, `replies` what it answers one after the other.  `expect` is
+    `replies` are what the other side answers, one after the other, or `reply` the only one.  `expect` is
     "passes" or the code of an error; the other expectations are texts that what leaves (`sends`) and what
     comes back (`returns`) must or must not contain.
     """
@@ -160,7 +160,7 @@ class Example:
             raise ValueError("`tool` names the tool, so it takes no other `target`")
         if self.model is not None and self.arguments:
             raise ValueError("`arguments` belong to a `tool`; a `model` is sent its text")
-        if self.reply is not None and self.replies:
+        if self.reply is not None and self.replies not in ((), (self.reply,)):
             raise ValueError("give one `reply`, or `replies` one after the other, not both")
         if not self.expectations:
             raise ValueError("this example cannot fail: say what it expects, as in `expect: passes`")
@@ -168,6 +168,8 @@ class Example:
             raise ValueError("an empty text is in every text, so it says nothing")
         if not self.target:
             object.__setattr__(self, "target", self.tool or "model")
+        if self.reply is not None:
+            object.__setattr__(self, "replies", (self.reply,))
 
     @property
     def expectations(self) -> tuple[str, ...]:

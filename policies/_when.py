@@ -7,7 +7,7 @@ lets the guard act and only a false one lets the call go by it; anything else re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -63,12 +63,22 @@ class When:
 
     def _holds(self, call: Call) -> bool:
         expression, readings = compiled(self.condition)
-        answer = expression.eval(data={name: read(call) for name, read in readings}).plain_value()
+        data = {name: read(call) for name, read in readings}
+        # The binding ends a text at its first null character, and would judge only what stands before it.
+        if any("\0" in text for value in data.values() for text in _texts(value)):
+            raise GuardFailed(self.name, "its condition cannot read a null character")
+        answer = expression.eval(data=data).plain_value()
         if answer is True or answer is False:
             return answer
         # The answer is the error's text.  It may quote the call, so only its code is kept.
         code = re.match("[A-Z_]+(?=:)", str(answer))
         raise GuardFailed(self.name, f"its condition gave no answer: {code[0] if code else 'not a boolean'}")
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, dict):
+        return (*value, *value.values())
+    return value if isinstance(value, list) else () if isinstance(value, bool) else (value,)
 
 
 @lru_cache(maxsize=256)

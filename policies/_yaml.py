@@ -36,6 +36,19 @@ NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 BOOLEAN_LOOK = re.compile(r"y|n|yes|no|on|off", re.IGNORECASE)
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+# What the parser says, and what the author should read.
+SLIPS = (
+    ("found a tab", "a tab stands where only spaces may", "indent with spaces"),
+    ("'\\t'", "a tab stands where only spaces may", "indent with spaces"),
+    ("cannot start any token", "a word may not begin with this character", "put the text in quotes"),
+    (
+        "mapping values are not allowed",
+        "a ': ' inside a value looks like another key",
+        "put the text in quotes",
+    ),
+    ("could not find expected ':'", "a key needs a ':' after it", "write it like `name: value`"),
+)
+
 Place: TypeAlias = tuple[int, int]
 
 
@@ -120,15 +133,8 @@ def read(source: bytes | str, file: str, folder: File) -> Node:
         )
     try:
         return Node(_Builder(document).document_value(), (), document)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problem, hint = _explained(error.problem or "this is not YAML")
-        if (began := error.context_mark) and not hint:
-            hint = f"it began at line {began.line + 1}, column {began.column + 1}"
-        document.refuse(place, (), problem, hint)
-    except yaml.YAMLError:
-        document.refuse((1, 1), (), "this is not YAML")
+    except yaml.YAMLError as error:
+        document.refuse(*_explained(error))
 
 
 def dotted(path: Path) -> str:
@@ -161,17 +167,16 @@ def _place_of(text: str, index: int) -> Place:
     return len(lines), len(lines[-1]) + 1
 
 
-def _explained(problem: str) -> tuple[str, str]:
-    """The parser's words for the most common slips in an author's words."""
-    if "tab" in problem or "'\\t'" in problem:
-        return "a tab stands where only spaces may", "indent with spaces"
-    if "cannot start any token" in problem:
-        return "a word may not begin with this character", "put the text in quotes"
-    if "mapping values are not allowed" in problem:
-        return "a ': ' inside a value looks like another key", "put the text in quotes, or indent the key"
-    if "could not find expected ':'" in problem:
-        return "a key needs a ':' after it", "write it like `name: value`"
-    return f"this is not YAML: {problem}", ""
+def _explained(error: yaml.YAMLError) -> tuple[Place, Path, str, str]:
+    """Where the parser gave up and why, the most common slips in an author's words."""
+    began, mark = getattr(error, "context_mark", None), getattr(error, "problem_mark", None)
+    place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    problem = str(getattr(error, "problem", None) or "it cannot be read")
+    for slip, message, hint in SLIPS:
+        if slip in problem:
+            return place, (), message, hint
+    hint = f"it began at line {began.line + 1}, column {began.column + 1}" if began else ""
+    return place, (), f"this is not YAML: {problem}", hint
 
 
 class _Builder:

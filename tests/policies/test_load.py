@@ -438,6 +438,7 @@ def test_a_digest_is_of_what_is_said_not_of_how_it_is_written(tmp_path: Path) ->
     [
         ("no-such-policy", "there is no shipped policy"),
         ("./no-such.yaml", "no such file"),
+        ("no-such-folder/claims.yaml", "no such file"),
         ("/dev/zero", "not a file"),
         (".", "not a file"),
         ("a\0b.yaml", "no such file"),
