@@ -52,6 +52,10 @@ class Screen:
     def name(self) -> str:
         return guard_name(self.check)
 
+    @property
+    def heavy(self) -> bool:
+        return bool(getattr(self.check, "heavy", False))
+
     def __call__(self, call: Call) -> Flow:
         if "call" in self.at:
             call, found = settle(self.check, call, self.then, "call")
@@ -110,6 +114,10 @@ class Observe:
     @property
     def name(self) -> str:
         return guard_name(self.guard)
+
+    @property
+    def heavy(self) -> bool:
+        return bool(getattr(self.guard, "heavy", False))
 
     def __call__(self, call: Call) -> Flow:
         flow = self.guard(call)

@@ -197,6 +197,13 @@ def test_everybodys_keys_wrap_the_guard_from_the_inside_out() -> None:
 
 
 @PLUGGED
+def test_what_wraps_a_guard_is_as_heavy_as_it() -> None:
+    heavy: Any = chain("  - {use: mask, mode: observe, when: call.stream}").model[0].guard
+    light: Any = chain("  - {use: shout, mode: observe, when: call.stream}").model[0].guard
+    assert (heavy.heavy, light.heavy) == (True, False)
+
+
+@PLUGGED
 def test_a_check_looks_at_both_sides_and_blocks_unless_told_otherwise() -> None:
     guard = chain("  - {use: shout}").model[0].guard
     assert isinstance(guard, Screen)
