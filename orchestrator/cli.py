@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def _checked(name: str) -> bool:
         return False
     advice = lint(policy)
     for each in advice:
-        click.echo(f"{each.level}: {each}", err=each.level == "error")
+        told = f"{each.level}: {each.file or name}:{each.line}: {each.message}: {each.why}"
+        click.echo(told, err=each.level == "error")
     failed = list(failures(policy))
     for example, problem in failed:
         click.echo(f"error: {example.file}:{example.line}: this example does not hold: {problem}", err=True)
@@ -168,7 +170,8 @@ def sim(host: str, port: int, faults: str, seed: int) -> None:
 
     with serve(Provider(faults=faults, seed=seed), host=host, port=port) as server:
         click.echo(f"simulated provider at {server.url}/v1, faults {faults}, seed {seed}; Ctrl-C stops it")
-        server.wait()
+        with suppress(KeyboardInterrupt):
+            server.wait()
 
 
 @cli.command()

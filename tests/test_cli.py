@@ -70,6 +70,29 @@ def test_check_tells_an_example_that_does_not_hold(policy: Path, example: str, p
     assert f"{policy}:{line}: this example does not hold: {problem}" in checked.stderr
 
 
+def test_check_tells_what_stands_in_the_wrong_place(policy: Path) -> None:
+    policy.write_text(GOOD.replace("  - {use: mask", "  - {use: timeout}\n  - {use: mask"), encoding="utf-8")
+    checked = wardline("check", policy)
+    assert checked.exit_code == 0
+    assert f"warning: {policy}:5: put retry before timeout (model.0)" in checked.output
+
+
+def test_sim_serves_until_it_is_stopped() -> None:
+    import signal
+    import urllib.request
+
+    command = [sys.executable, "-m", "orchestrator.cli", "sim", "--port", "0", "--faults", "none"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        said = server.stdout.readline()
+        url = said.split()[3].rstrip(",").removesuffix("/v1")
+        with urllib.request.urlopen(f"{url}/healthz", timeout=10) as health:
+            assert health.status == 200
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=10)
+    assert server.returncode == 0
+
+
 def test_check_goes_on_after_a_wrong_policy(policy: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("wardline: 1\nmodel:\n  - {use: retri}\n", encoding="utf-8")
