@@ -118,8 +118,8 @@ def _imported(path: str) -> Any:
         raise ValueError(f"{path!r} is neither a .json file nor an import path; write package.module:Name")
     try:
         return getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"{path!r} cannot be imported: {error}") from None
+    except (Exception, SystemExit) as error:  # a module may do anything while it is imported
+        raise ValueError(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from None
 
 
 def _said(reply: Reply) -> str:
