@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from guards._body import leaves, put
 from guards._flow import Flow
-from guards._pii._find import NAMES, PATTERNS, finder
-from guards._pii._vault import Unmask, Vault
+from guards._pii._find import NAMES, PATTERNS, Span, again, finder
+from guards._pii._vault import Unmask, Vault, disjoint
 from guards._types import Call, Event, Filter, Finding, Reply, Role
 from guards._wishes import record, update
 
@@ -68,35 +68,47 @@ class Mask:
         find = finder(self.entities, self.score, self.deny, self.allow)
         spans = [find(part.text) if part.role in self.roles else [] for part in call.parts]
 
-        def change(state: Vault | None) -> tuple[Vault, tuple[Vault, list[str]]]:
+        def change(state: Vault | None) -> tuple[Vault, tuple[Vault, list[str], list[list[Span]]]]:
             vault = state.copy() if state is not None else Vault()
-            texts = [vault.mask(part.text, found) for part, found in zip(call.parts, spans, strict=True)]
-            return vault, (vault, texts)
+            known = vault.known | _values(call, spans)
+            everywhere = [
+                [*found, *again(part.text, known)] if part.role in self.roles else []
+                for part, found in zip(call.parts, spans, strict=True)
+            ]
+            texts = [vault.mask(part.text, found) for part, found in zip(call.parts, everywhere, strict=True)]
+            return vault, (vault, texts, everywhere)
 
         if self.scope == "session" and call.run.session:
-            vault, texts = yield from update(f"mask:{call.run.session}", change)
+            vault, texts, everywhere = yield from update(f"mask:{call.run.session}", change)
         else:
-            vault, texts = change(None)[1]
+            vault, texts, everywhere = change(None)[1]
         told = iter(texts)
         masked = call.rewrite(lambda part: next(told))
-        found = tuple(
-            _finding(span.entity, span.start, span.end, span.score) for each in spans for span in each
-        )
+        found = tuple(_finding(span) for each in everywhere for span in disjoint(each))
         if found:
             yield from record(call.event("found", "mask", found))
         reply: Reply = yield masked
         return _restored(reply, vault) if vault.values else reply
 
 
-def _finding(entity: str, start: int, end: int, score: float) -> Finding:
-    kind = entity.lower().replace("_", " ")
-    return Finding(code=f"pii.{entity.lower()}", message=f"{kind}, masked", start=start, end=end, score=score)
+def _values(call: Call, spans: list[list[Span]]) -> dict[str, str]:
+    """What was found, each value with its entity."""
+    return {
+        part.text[span.start : span.end]: span.entity
+        for part, found in zip(call.parts, spans, strict=True)
+        for span in found
+    }
+
+
+def _finding(span: Span) -> Finding:
+    code, kind = f"pii.{span.entity.lower()}", span.entity.lower().replace("_", " ")
+    return Finding(code=code, message=f"{kind}, masked", start=span.start, end=span.end, score=span.score)
 
 
 def _restored(reply: Reply, vault: Vault) -> Reply:
     if reply.live:
         return replace(reply, filters=(*reply.filters, _tap(vault)))
-    restored = reply.rewrite(lambda part: vault.unmask_json(part.text))
+    restored = reply.rewrite(lambda part: vault.unmask(part.text))
     value = _restored_value(reply.value, vault)
     return restored if value is reply.value else replace(restored, value=value)
 

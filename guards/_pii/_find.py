@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -30,7 +32,15 @@ PATTERNS = (
 )
 # What takes a language model to find.
 NAMES = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP"})
+# What a placeholder may be called: TERM is one of `deny`, TEXT is text that looks like a placeholder itself.
+LABELS = (*PATTERNS, *sorted(NAMES), "TERM", "TEXT")
 LANGUAGE = "en"
+
+# A value this short is looked for again as a word only: longer ones also inside of others.
+SHORT = 6
+# How many words a vocabulary may keep before it is replaced by a fresh one.
+VOCABULARY = 50_000
+SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,22 +60,44 @@ Finder: TypeAlias = Callable[[str], list[Span]]
 def finder(entities: tuple[str, ...], score: float, deny: tuple[str, ...], allow: tuple[str, ...]) -> Finder:
     """What finds these entities and denied terms in a text, and leaves allowed ones be."""
     engine = _engine(frozenset(entities)) if entities else None
-    terms = re.compile("|".join(sorted(map(re.escape, deny), key=len, reverse=True)), re.IGNORECASE)
+    written = {form for term in deny for form in _forms(term)}
+    terms = re.compile("|".join(sorted(map(re.escape, written), key=len, reverse=True)), re.IGNORECASE)
     allowed = frozenset(allow)
 
     def find(text: str) -> list[Span]:
-        spans = list(_terms(terms, text)) if deny else []
+        spans = [Span(one.start(), one.end(), "TERM") for one in terms.finditer(text)] if deny else []
         if engine is not None:
-            results = engine.analyze(text, LANGUAGE, entities=list(entities), score_threshold=score)
+            # The word splitter takes no lone surrogates; offsets stay, as one character replaces one.
+            clean = SURROGATES.sub("\ufffd", text)
+            results = engine.analyze(clean, LANGUAGE, entities=list(entities), score_threshold=score)
             spans += [Span(one.start, one.end, one.entity_type, one.score) for one in results]
         return [span for span in spans if text[span.start : span.end] not in allowed]
 
     return find
 
 
-def _terms(terms: re.Pattern[str], text: str) -> Iterator[Span]:
-    for match in terms.finditer(text):
-        yield Span(match.start(), match.end(), "TERM")
+def again(text: str, known: Mapping[str, str]) -> Iterator[Span]:
+    """Where values that were found elsewhere stand in this text too, as they are or escaped for JSON.
+
+    What showed them to be personal may be missing here: a number without the words that explain it.
+    `known` maps each value to its entity.
+    """
+    for value, entity in known.items():
+        for form in _forms(value):
+            start = text.find(form)
+            while start >= 0:
+                end = start + len(form)
+                if len(form) >= SHORT or not _within_a_word(text, start, end):
+                    yield Span(start, end, entity)
+                start = text.find(form, start + 1)
+
+
+def _forms(value: str) -> set[str]:
+    return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+
+
+def _within_a_word(text: str, start: int, end: int) -> bool:
+    return text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()
 
 
 @lru_cache(maxsize=16)
@@ -75,22 +107,43 @@ def _engine(entities: frozenset[str]) -> Any:
     registry = RecognizerRegistry()
     registry.load_predefined_recognizers(languages=[LANGUAGE])
     registry.recognizers = [
-        _offline(recognizer)
+        _prepared(recognizer)
         for recognizer in registry.recognizers
         if entities & set(recognizer.supported_entities) and type(recognizer).__name__ != "SpacyRecognizer"
     ]
     return AnalyzerEngine(registry=registry, nlp_engine=_words(), supported_languages=[LANGUAGE])
 
 
-def _offline(recognizer: Any) -> Any:
-    """The recognizer, looking e-mail domains up in the list of suffixes that is installed.
+def _prepared(recognizer: Any) -> Any:
+    """The recognizer, without two of its ways: it neither asks the network nor gives up unnoticed.
 
-    Presidio's own fetches the list from the network at the first address it meets.
+    Presidio's own looks e-mail domains up in a list that it fetches at the first address it meets; this one
+    takes the list that is installed.
     """
     if type(recognizer).__name__ == "EmailRecognizer":
         suffixes = _suffixes()
         recognizer.validate_result = lambda address: suffixes(address).fqdn != ""
+    if hasattr(recognizer, "patterns"):
+        recognizer.patterns = [_strict(one, recognizer.global_regex_flags) for one in recognizer.patterns]
     return recognizer
+
+
+def _strict(pattern: Any, flags: int) -> Any:
+    """A copy of a pattern that fails where it takes too long; Presidio would go on without its matches."""
+    import regex  # type: ignore[import-untyped]
+
+    compiled = regex.compile(pattern.regex, flags=flags)
+
+    class Strict:
+        def finditer(self, text: str, timeout: float) -> Iterator[Any]:
+            try:
+                yield from compiled.finditer(text, timeout=timeout)
+            except TimeoutError:
+                raise RuntimeError(f"{pattern.name} took more than {timeout} seconds") from None
+
+    pattern = copy(pattern)
+    pattern.compiled_regex, pattern.compiled_with_flags = Strict(), flags
+    return pattern
 
 
 @lru_cache(maxsize=1)
@@ -109,6 +162,8 @@ def _words() -> Any:
     """
     import spacy
     from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
+    from spacy.lang.en.stop_words import STOP_WORDS
+    from spacy.lang.lex_attrs import is_punct
 
     class Words(NlpEngine):
         def __init__(self) -> None:
@@ -120,21 +175,26 @@ def _words() -> Any:
             return True
 
         def process_text(self, text: str, language: str) -> Any:
-            self.nlp.max_length = max(self.nlp.max_length, len(text))
-            with self.nlp.memory_zone():  # or every new word would stay in the vocabulary for ever
-                document = self.nlp(text)
-                words = [token.text.lower() for token in document]
-                places = [token.idx for token in document]
-            return NlpArtifacts([], words, places, words, self, language, [])  # type: ignore[arg-type]  # words will do
+            nlp = self.nlp
+            document = nlp.tokenizer(text)
+            words = [token.text.lower() for token in document]
+            places = [token.idx for token in document]
+            if len(nlp.vocab.strings) > VOCABULARY:
+                # Every new word stays in the vocabulary.  A memory zone would empty it, but under the
+                # feet of the other threads that are reading; a fresh one leaves them theirs.
+                self.nlp = spacy.blank(LANGUAGE)
+            seen = NlpArtifacts([], words, places, words, self, language, [])  # type: ignore[arg-type]  # words will do
+            seen.keywords = frozenset(seen.keywords)  # type: ignore[assignment]  # each word is looked up in it
+            return seen
 
         def process_batch(self, texts: Any, language: str, *rest: Any, **named: Any) -> Any:
             return ((text, self.process_text(text, language)) for text in texts)
 
         def is_stopword(self, word: str, language: str) -> bool:
-            return bool(self.nlp.vocab[word].is_stop)
+            return word in STOP_WORDS
 
         def is_punct(self, word: str, language: str) -> bool:
-            return bool(self.nlp.vocab[word].is_punct)
+            return bool(is_punct(word))
 
         def get_supported_entities(self) -> list[str]:
             return []

@@ -10,41 +10,96 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from guards._pii._find import Span
+from guards._pii._find import LABELS, Span
 
 _GAP = r"(?:\\?_|[ -])"
-_LABEL = rf"[A-Za-z]{{1,20}}(?:{_GAP}[A-Za-z]{{1,20}}){{0,3}}"
-_PLAIN = r"[A-Z]{1,20}(?:\\?_[A-Z]{1,20}){0,3}"
+_LOOSE = "|".join(label.replace("_", _GAP) for label in LABELS)
+_EXACT = "|".join(label.replace("_", r"\\?_") for label in LABELS)
 _NUMBER = r"0{0,3}[1-9][0-9]{0,5}"
 _OPEN = r"(?:\\?<|&lt;|\\u003[cC])[ ]{0,2}"
 _CLOSE = r"[ ]{0,2}(?:\\?>|&gt;|\\u003[eE])"
 _END = r"(?![A-Za-z0-9_])"
 PLACEHOLDER = re.compile(
     # Opened, and closed unless the closer was lost; in square brackets, unless those are a link's.
-    rf"{_OPEN}(?P<a>{_LABEL}){_GAP}(?P<m>{_NUMBER})(?:{_CLOSE}|{_END})"
-    rf"|\[(?P<b>{_LABEL}){_GAP}(?P<n>{_NUMBER})\](?!\()"
+    rf"{_OPEN}(?P<a>(?ai:{_LOOSE}))[sS]?{_GAP}(?P<m>{_NUMBER})(?:{_CLOSE}|{_END})"
+    rf"|\[(?P<b>(?ai:{_LOOSE}))[sS]?{_GAP}(?P<n>{_NUMBER})\](?!\()"
     # Bare, and then exactly as issued.
-    rf"|(?<![A-Za-z0-9_\\])(?P<c>{_PLAIN})\\?_(?P<o>{_NUMBER})(?:{_CLOSE}|{_END})"
+    rf"|(?<![A-Za-z0-9_\\])(?P<c>{_EXACT})\\?_(?P<o>{_NUMBER})(?:{_CLOSE}|{_END})"
+)
+
+
+def _begun(label: str, gap: str, plural: str) -> str:
+    """A pattern of every beginning of a placeholder with this label, up to the end of what was seen."""
+    steps = [*label.replace("_", "-"), plural, "-", "[0-9]{0,9}", "[ ]{0,2}", _CLOSING]
+    pattern = r"\Z"
+    for step in reversed(steps):
+        for one in (r"\\?", gap)[::-1] if step == "-" else (step,):
+            pattern = rf"(?:\Z|{one}{pattern})"
+    return pattern
+
+
+_CLOSING = r"(?:\\(?:u(?:0(?:0(?:3)?)?)?)?|&(?:g(?:t)?)?)?"
+_OPENING = r"(?:\\(?:u(?:0(?:0(?:3)?)?)?)?|&(?:l(?:t)?)?)\Z"
+BEGUN = re.compile(
+    rf"(?:{_OPEN}|\[)(?ai:{'|'.join(_begun(label, '[_ -]', '[sS]?') for label in LABELS)})"
+    rf"|\[(?ai:{_LOOSE})[sS]?{_GAP}{_NUMBER}\]\Z"
+    rf"|{_OPENING}"
+    rf"|(?<![A-Za-z0-9_\\])(?=[A-Z])(?:{'|'.join(_begun(label, '_', '') for label in LABELS)})"
 )
 # No placeholder, with all its escapes, is longer.
 LONGEST = 128
-# The closer of a placeholder, or what shows that it is none, may follow within so many characters.
-CLOSER = 9
-# What a placeholder may begin with, up to the end of what has been seen.
-_BEGUN = re.compile(
-    rf"(?:[<\[&\\][A-Za-z0-9_\\ ;&<-]{{0,{LONGEST}}}"
-    rf"|(?<![A-Za-z0-9_\\])[A-Z][A-Za-z0-9_\\ ;&>-]{{0,{LONGEST}}})\Z"
-)
+
+
+class Quotes:
+    """Whether the end of a text that passes stands inside a JSON string.
+
+    JSON begins where a text begins with a bracket, or where in prose a quote follows brackets at once, and
+    ends where its brackets close.  Text may pass in any pieces.
+    """
+
+    MARKS = re.compile(r'["\\{}\[\]]|[^"\\{}\[\]]+')
+
+    def __init__(self) -> None:
+        self.inside = self.escaped = False
+        self.depth = self.opened = 0
+        self.fresh = True
+
+    def read(self, text: str) -> None:
+        for mark in self.MARKS.findall(text):
+            self._mark(mark)
+
+    def _mark(self, mark: str) -> None:
+        if self.escaped:
+            self.escaped = False
+        elif self.inside:
+            self.escaped = mark == "\\"
+            self.inside = mark != '"'
+        elif mark in ("{", "["):
+            self.opened += 1
+            if self.fresh or self.depth:
+                self.depth += 1
+        elif mark == '"' and (self.depth or self.opened):
+            self.depth = self.depth or self.opened
+            self.inside = True
+        elif mark in ("}", "]"):
+            self.depth = max(0, self.depth - 1)
+        if not mark.isspace():
+            self.fresh = False
+            if mark not in ("{", "["):
+                self.opened = 0
 
 
 @dataclass(slots=True)
 class Vault:
-    """Values and their placeholders for one conversation; the same value always has the same placeholder."""
+    """Values and their placeholders for one conversation; the same value always has the same placeholder.
 
-    values: dict[str, str] = field(default_factory=dict)
+    A value has two forms: as it is, and as it stands inside a JSON string.
+    """
+
+    values: dict[str, tuple[str, str]] = field(default_factory=dict)
     keys: dict[tuple[str, str], str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     reserved: set[str] = field(default_factory=set)
@@ -52,68 +107,86 @@ class Vault:
     def copy(self) -> Vault:
         return Vault(dict(self.values), dict(self.keys), dict(self.counts), set(self.reserved))
 
-    def issue(self, entity: str, value: str) -> str:
-        """The placeholder of a value."""
-        key = self.keys.get((entity, value))
+    @property
+    def known(self) -> dict[str, str]:
+        """The personal values in it, in both forms, each with its entity."""
+        return {
+            form: entity
+            for key, forms in self.values.items()
+            if (entity := key.rpartition("_")[0]) != "TEXT"
+            for form in forms
+        }
+
+    def issue(self, entity: str, value: str, quoted: str | None = None) -> str:
+        """The placeholder of a value; `quoted` is how it stands inside a JSON string."""
+        forms = (value, quote(value) if quoted is None else quoted)
+        key = self.keys.get(forms)
         while key is None:
             number = self.counts[entity] = self.counts.get(entity, 0) + 1
             if (fresh := f"{entity}_{number}") not in self.reserved:
-                key = self.keys[entity, value] = fresh
-                self.values[fresh] = value
+                key = self.keys[forms] = fresh
+                self.values[fresh] = forms
         return f"<{key}>"
 
     def mask(self, text: str, spans: Iterable[Span]) -> str:
         """The text with placeholders in place of the spans, such that `unmask` gives the text back."""
-        apart = _apart([*spans, *self._lookalikes(text)])
+        apart = disjoint([*spans, *self._lookalikes(text)])
         for _ in range(4):
             masked = self._masked(text, apart)
             if self.unmask(masked) == text:
                 return masked
             # A neighbour of a span looks like part of its placeholder, such as a backslash before it.
-            apart = _apart([Span(max(0, s.start - 1), min(len(text), s.end + 1), s.entity) for s in apart])
+            apart = disjoint([Span(max(0, s.start - 1), min(len(text), s.end + 1), s.entity) for s in apart])
         return self.issue("TEXT", text)
 
-    def unmask(self, text: str, *, escaped: bool = False) -> str:
-        """The text with values in place of the placeholders issued; `escaped` as inside a JSON string."""
-        return PLACEHOLDER.sub(lambda match: self.meant(match, escaped=escaped), text)
+    def unmask(self, text: str) -> str:
+        """The text with values in place of the placeholders issued, escaped where they stand in JSON."""
+        passing = Unmask(self)
+        return passing.feed(text) + passing.end()
 
-    def unmask_json(self, text: str) -> str:
-        """The same where the text may be JSON, which it stays."""
-        return self.unmask(text, escaped=bool(self.values) and _is_json(text))
-
-    def meant(self, match: re.Match[str], *, escaped: bool = False) -> str:
-        """The value that a placeholder stands for, or the text as it is if none was issued."""
-        value = next((self.values[key] for key in _keys(match) if key in self.values), None)
-        if value is None:
-            return match[0]
-        return json.dumps(value, ensure_ascii=False)[1:-1] if escaped else value
+    def meant(self, match: re.Match[str]) -> tuple[str, str] | None:
+        """The value that a placeholder stands for, in both its forms; None if none was issued."""
+        return self.values.get(_key(match))
 
     def _masked(self, text: str, spans: list[Span]) -> str:
-        out, done = [], 0
+        out, done, quotes = [], 0, Quotes()
         for span in spans:
-            out += [text[done : span.start], self.issue(span.entity, text[span.start : span.end])]
+            kept, value = text[done : span.start], text[span.start : span.end]
+            quotes.read(kept)
+            placed = self.issue(span.entity, _unquoted(value), value) if quotes.inside else None
+            out += [kept, placed or self.issue(span.entity, value)]
             done = span.end
         return "".join([*out, text[done:]])
 
     def _lookalikes(self, text: str) -> Iterator[Span]:
         """What the text itself writes like a placeholder: masked if issued already, else never issued."""
         for match in PLACEHOLDER.finditer(text):
-            keys = _keys(match)
-            if any(key in self.values for key in keys):
+            if (key := _key(match)) in self.values:
                 yield Span(match.start(), match.end(), "TEXT", 0.0)
             else:
-                self.reserved.update(keys)
+                self.reserved.add(key)
 
 
-def _keys(match: re.Match[str]) -> tuple[str, ...]:
-    """What a placeholder may be called in the vault: as written, or without a plural's s."""
+def quote(value: str) -> str:
+    """A value as it stands inside a JSON string."""
+    return json.dumps(value, ensure_ascii=False)[1:-1]
+
+
+def _unquoted(value: str) -> str:
+    try:
+        return str(json.loads(f'"{value}"', strict=False))
+    except ValueError:
+        return value
+
+
+def _key(match: re.Match[str]) -> str:
+    """What a placeholder is called in the vault."""
     label = match["a"] or match["b"] or match["c"]
     label = label.upper().replace("\\", "").replace(" ", "_").replace("-", "_")
-    number = int(match["m"] or match["n"] or match["o"])
-    return (f"{label}_{number}", f"{label[:-1]}_{number}") if label.endswith("S") else (f"{label}_{number}",)
+    return f"{label}_{int(match['m'] or match['n'] or match['o'])}"
 
 
-def _apart(spans: list[Span]) -> list[Span]:
+def disjoint(spans: list[Span]) -> list[Span]:
     """Spans that overlap or touch nothing of one another: those that do become one, named by the surest."""
     merged: list[Span] = []
     for span in sorted(spans):
@@ -126,52 +199,37 @@ def _apart(spans: list[Span]) -> list[Span]:
     return merged
 
 
-def _is_json(text: str) -> bool:
-    if not text.lstrip().startswith(("{", "[")):
-        return False
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 class Unmask:
     """Puts values back in passing; holds back no more than what may still become a placeholder."""
 
-    def __init__(self, vault: Vault, told: Callable[[int], None] = lambda count: None) -> None:
-        self.vault, self.told = vault, told
+    def __init__(self, vault: Vault) -> None:
+        self.vault, self.quotes = vault, Quotes()
         self.before = self.held = ""
 
     def feed(self, text: str) -> str:
-        self.held += text
-        return self._release(self._safe())
+        whole = self.before + self.held + text
+        begun = BEGUN.search(whole, max(len(self.before), len(whole) - LONGEST))
+        return self._release(whole, begun.start() if begun else len(whole))
 
     def end(self) -> str:
-        return self._release(len(self.held))
-
-    def _safe(self) -> int:
-        """How much of what is held can no longer be part of a placeholder that is not complete."""
         whole = self.before + self.held
-        first = len(whole)
-        if begun := _BEGUN.search(whole, max(0, len(whole) - LONGEST)):
-            first = begun.start()
-        for match in PLACEHOLDER.finditer(whole, len(self.before)):
-            if match.end() > first or match.end() > len(whole) - CLOSER:
-                first = min(first, match.start())
-        return max(0, first - len(self.before))
+        return self._release(whole, len(whole))
 
-    def _release(self, cut: int) -> str:
-        if not cut:
-            return ""
-        whole, edge = self.before + self.held, len(self.before) + cut
+    def _release(self, whole: str, edge: int) -> str:
+        """Let go of what stands before the edge, and of the placeholders that begin there."""
         out, done = [], len(self.before)
         for match in PLACEHOLDER.finditer(whole, done):
-            if match.end() > edge:
+            if match.start() >= edge:
                 break
-            out += [whole[done : match.start()], self.vault.meant(match)]
-            done = match.end()
-        out.append(whole[done:edge])
+            if (forms := self.vault.meant(match)) is not None:
+                out += [self._plain(whole[done : match.start()]), forms[self.quotes.inside]]
+                done = match.end()
+            edge = max(edge, match.end())
+        out.append(self._plain(whole[done:edge]))
         # A match looks one character back.
-        self.before, self.held = whole[edge - 1 : edge], whole[edge:]
+        self.before, self.held = whole[max(0, edge - 1) : edge], whole[edge:]
         return "".join(out)
+
+    def _plain(self, text: str) -> str:
+        self.quotes.read(text)
+        return text

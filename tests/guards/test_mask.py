@@ -349,7 +349,7 @@ def presidio() -> Any:
     registry = RecognizerRegistry()
     registry.load_predefined_recognizers(languages=["en"])
     for recognizer in registry.recognizers:
-        _find._offline(recognizer)
+        _find._prepared(recognizer)
     return AnalyzerEngine(registry=registry, nlp_engine=_find._words(), supported_languages=["en"])
 
 
