@@ -1,4 +1,4 @@
-"""The README's blocks run: policies load, Python does what its comments say, commands end well."""
+"""The blocks of the README and the docs run: policies load, Python does what its comments say."""
 
 import contextlib
 import io
@@ -6,16 +6,28 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-POLICY = next(text for kind, text in BLOCKS if kind == "yaml")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "guards" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def blocks(kind: str) -> list[str]:
-    return [text for found, text in BLOCKS if found == kind]
+def blocks(kind: str, page: Path) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def every(kind: str) -> list[Any]:
+    return [
+        pytest.param(text, id=f"{page.stem}-{number}")
+        for page in PAGES
+        for number, text in enumerate(blocks(kind, page))
+    ]
+
+
+POLICY = blocks("yaml", PAGES[0])[0]
 
 
 @pytest.fixture
@@ -25,7 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.strip().splitlines()[-1][:30])
+@pytest.mark.parametrize("code", every("python"))
 def test_python_blocks_do_what_they_say(code: str, project: Path) -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -34,7 +46,9 @@ def test_python_blocks_do_what_they_say(code: str, project: Path) -> None:
     assert printed.getvalue().splitlines() == said
 
 
-def test_the_policy_block_keeps_its_own_examples(project: Path) -> None:
+@pytest.mark.parametrize("policy", every("yaml"))
+def test_policy_blocks_keep_their_own_examples(policy: str, project: Path) -> None:
+    (project / "policy.yaml").write_text(policy, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "orchestrator.cli", "check", "policy.yaml"],
         capture_output=True,
@@ -42,7 +56,9 @@ def test_the_policy_block_keeps_its_own_examples(project: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "policy.yaml: ok, 2 examples" in done.stdout
+    assert (
+        f"policy.yaml: ok, {policy.count('  - {model:') + policy.count('  - {tool:')} examples" in done.stdout
+    )
 
 
 def test_the_commands_exist_with_the_options_shown() -> None:
@@ -50,7 +66,9 @@ def test_the_commands_exist_with_the_options_shown() -> None:
 
     from orchestrator.cli import cli
 
-    lines = [line.partition("#")[0].split() for block in blocks("console") for line in block.splitlines()]
+    lines = [
+        line.partition("#")[0].split() for block in blocks("console", PAGES[0]) for line in block.splitlines()
+    ]
     commands = [words[1:] for words in lines if words and words[0] == "wardline"]
     assert commands
     for name, *arguments in commands:
@@ -60,23 +78,22 @@ def test_the_commands_exist_with_the_options_shown() -> None:
 
 
 def test_the_makefile_has_the_two_commands() -> None:
-    makefile = (Path(__file__).parent.parent / "Makefile").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for command in ("demo", "test"):
         assert f"make {command}" in README
         assert re.search(rf"^{command}:", makefile, re.MULTILINE)
 
 
 def test_every_guarantee_names_a_test_that_exists() -> None:
-    root = Path(__file__).parent.parent
     rows = re.findall(r"^\| (\d+) \| \*\*.*\| (.*) \|$", README, re.MULTILINE)
     assert [int(number) for number, _ in rows] == list(range(1, 11))
     for _, stated in rows:
         if stated != "not built yet":
-            file = root / stated.strip("`")
+            file = ROOT / stated.strip("`")
             assert "def test_" in file.read_text(encoding="utf-8")
 
 
-def test_links_lead_somewhere() -> None:
-    root = Path(__file__).parent.parent
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (root / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
