@@ -134,6 +134,7 @@ class Vault:
         for _ in range(4):
             masked = self._masked(text, apart)
             if self.unmask(masked) == text:
+                self.reserved.update(key for key in _keys(masked) if key not in self.values)
                 return masked
             # A neighbour of a span looks like part of its placeholder, such as a backslash before it.
             apart = disjoint([Span(max(0, s.start - 1), min(len(text), s.end + 1), s.entity) for s in apart])
@@ -159,7 +160,10 @@ class Vault:
         return "".join([*out, text[done:]])
 
     def _lookalikes(self, text: str) -> Iterator[Span]:
-        """What the text itself writes like a placeholder: masked if issued already, else never issued."""
+        """What the text itself writes like a placeholder that is issued; what is not yet, never will be.
+
+        That is so for what only looks like one once its neighbours are masked, too.
+        """
         for match in PLACEHOLDER.finditer(text):
             if (key := _key(match)) in self.values:
                 yield Span(match.start(), match.end(), "TEXT", 0.0)
@@ -184,6 +188,10 @@ def _key(match: re.Match[str]) -> str:
     label = match["a"] or match["b"] or match["c"]
     label = label.upper().replace("\\", "").replace(" ", "_").replace("-", "_")
     return f"{label}_{int(match['m'] or match['n'] or match['o'])}"
+
+
+def _keys(text: str) -> Iterator[str]:
+    return map(_key, PLACEHOLDER.finditer(text))
 
 
 def disjoint(spans: list[Span]) -> list[Span]:

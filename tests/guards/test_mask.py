@@ -1,6 +1,8 @@
 """Guarantees 1 and 2: what is masked never leaves, and what comes back is what was there."""
 
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guards import Call, Part, Reply, Run
-from guards._pii._find import PATTERNS, Span, finder
+from guards._pii import _find
+from guards._pii._find import PATTERNS, Span, again, finder
 from guards._pii._vault import Unmask, Vault
 from guards.mask import Mask
 from guards.retry import Retry
@@ -67,6 +70,12 @@ PIECES = st.sampled_from(
         "\x00",
         "lt",
         "u003c",
+        '{"a": "',
+        '"}',
+        "{",
+        "}",
+        '["',
+        '\\"',
     ]
 )
 TEXTS = st.lists(PIECES | st.text(max_size=3), max_size=14).map("".join)
@@ -97,6 +106,7 @@ def flowed(vault: Vault, chunks: list[str]) -> str:
 @given(st.lists(marked(), min_size=1, max_size=3), st.lists(st.integers(0, 80), max_size=20))
 @example([("\\x", [Span(1, 2, "PERSON")])], [])
 @example([("<PERSON_1>", []), ("Ann", [Span(0, 3, "PERSON")])], [])
+@example([("PERSON_1Ann", [Span(8, 11, "TERM")]), ("Bob", [Span(0, 3, "PERSON")])], [])
 def test_unmasking_what_was_masked_gives_the_text_back(turns: list[Any], cuts: list[int]) -> None:
     vault = Vault()
     masked = [(text, vault.mask(text, spans)) for text, spans in turns]
@@ -203,7 +213,14 @@ def test_prose_is_not_held_back_and_nothing_is_held_for_long() -> None:
     vault = Vault()
     vault.issue("PERSON", "Ann")
     passing = Unmask(vault)
-    assert passing.feed("the quick brown fox, ") == "the quick brown fox, "
+    for prose in (
+        "the quick brown fox ",
+        "Dear Customer We Have Received ",
+        "a < b && c > d ",
+        "\n- see [Notes] ",
+    ):
+        assert passing.feed(prose) == prose
+    assert passing.feed("to <PERSON_1>") == "to Ann"
     for _ in range(1_000):
         passing.feed("A_")
         assert len(passing.held) <= 140
@@ -344,8 +361,6 @@ def test_a_wrong_setting_is_refused(settings: dict[str, Any], problem: str) -> N
 def presidio() -> Any:
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
 
-    from guards._pii import _find
-
     registry = RecognizerRegistry()
     registry.load_predefined_recognizers(languages=["en"])
     for recognizer in registry.recognizers:
@@ -414,3 +429,132 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert play(Mask(), ask("ann@example.co.uk"), [say("ok")]).calls[0].text == "<EMAIL_ADDRESS_1>"
+
+
+# --- what is found once is masked wherever it stands
+
+
+def told(*texts: str) -> Call:
+    parts = tuple(Part(text=text, at=("messages", n)) for n, text in enumerate(texts))
+    return Call(kind="model", target="m", parts=parts)
+
+
+def test_a_value_is_masked_where_the_words_that_explain_it_are_missing() -> None:
+    outcome = play(Mask(), told("my passport number is 912803456", "look up 912803456."), [say("ok")])
+    assert [part.text for part in outcome.calls[0].parts] == [
+        "my passport number is <US_PASSPORT_1>",
+        "look up <US_PASSPORT_1>.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "value", "placeholder"),
+    [
+        ("my passport number is 912803456", "912803456", "<US_PASSPORT_1>"),
+        ('we owe the "big" one', '"big" one', "<TERM_1>"),
+        ("M\u00fcller was here", "M\u00fcller", "<TERM_1>"),
+    ],
+)
+def test_a_re_ask_that_quotes_the_reply_leaks_no_value_in_any_escape(
+    prompt: str, value: str, placeholder: str
+) -> None:
+    guards = [Schema({"type": "object", "required": ["x"]}), Mask(deny=('the "big" one', "M\u00fcller"))]
+    for dump in (json.dumps({"to": placeholder}), f"as I said, {placeholder}"):
+        outcome = play(guards, ask(prompt), [say(dump), say(dump), say(dump)])
+        assert len(outcome.calls) == 3
+        left = contents(outcome.calls)
+        assert not [form for form in (value, json.dumps(value)[1:-1]) if form in left]
+
+
+def test_a_short_value_is_masked_again_as_a_word_only() -> None:
+    found = list(again("Al, Also, Al", {"Al": "TERM"}))
+    assert [(span.start, span.end) for span in found] == [(0, 2), (10, 12)]
+
+
+def test_the_values_of_a_session_are_masked_in_its_later_calls() -> None:
+    world, run = World(clock=VirtualClock()), Run(session="one")
+    play(Mask(scope="session"), ask("passport 912803456", run=run), [say("ok")], world=world)
+    later = play(Mask(scope="session"), ask("and 912803456?", run=run), [say("ok")], world=world)
+    assert later.calls[0].text == "and <US_PASSPORT_1>?"
+
+
+# --- what comes back
+
+
+@settings(max_examples=600)
+@given(TEXTS, st.lists(st.integers(0, 80), max_size=20))
+@example('{"a": "O\\"B"}', [])
+@example('{"a": "O"B"}', [3, 9])
+@example("{}a", [])
+def test_an_echo_is_restored_to_the_letter_whole_and_live(text: str, cuts: list[int]) -> None:
+    guard = Mask(entities=(), deny=("Ann", 'O"B', "1", '"}', "{"))
+    whole = play(guard, ask(text), lambda call: say(call.text))
+    assert whole.text == text
+    flowing = [say("", live=True)]
+    live = play(guard, ask(text, stream=True), flowing, chunks=cut(whole.calls[0].text, cuts))
+    assert live.text == text
+
+
+VALUES = st.text(max_size=6) | st.sampled_from(['"', "\\", 'Bob "B"\n', "\\u0041"])
+PROSE = st.sampled_from(["", "Here: ", "```json\n", 'He said "yes" and [sic]: ', "\n"])
+
+
+@settings(max_examples=600)
+@given(VALUES, PROSE, st.lists(st.integers(0, 90), max_size=20))
+def test_json_stays_json_whatever_is_restored_in_it(value: str, before: str, cuts: list[int]) -> None:
+    vault = Vault()
+    key = vault.issue("TERM", value)
+    said = json.dumps({"a": [f"x{key}y", {"b": key}], "c": '"'})
+    text = f"{before}{said} and {key}"
+    restored = vault.unmask(text)
+    assert restored == flowed(vault, cut(text, cuts))
+    assert restored.endswith(f" and {value}")
+    inside = restored[len(before) : -len(f" and {value}")]
+    assert json.loads(inside) == {"a": [f"x{value}y", {"b": value}], "c": '"'}
+
+
+# --- any text, any thread, any time
+
+
+@settings(max_examples=60)
+@given(st.text(st.characters(), max_size=30) | TEXTS)
+@example("\ud800 ann@example.com")
+@example("\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"))
+def test_any_string_is_masked_and_restored(text: str) -> None:
+    outcome = play(Mask(), ask(text), lambda call: say(call.text))
+    assert outcome.text == text
+
+
+def test_the_finder_serves_any_number_of_threads() -> None:
+    find = finder(("US_SSN",), 0.4, (), ())
+    text = " ".join(f"word{n}" for n in range(200)) + " my ssn is 536-90-4399"
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda n: len(find(text.replace("word", f"w{n}x"))), range(24)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert found == [1] * 24
+
+
+def test_the_vocabulary_does_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_find, "VOCABULARY", 2_000)
+    find = finder(("US_SSN",), 0.4, (), ())
+    for number in range(40):
+        find(" ".join(f"word{number}x{n}" for n in range(100)))
+        assert len(_find._words().nlp.vocab.strings) < 2_000 + 200
+
+
+def test_a_pattern_that_takes_too_long_fails_instead_of_finding_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from presidio_analyzer import Pattern, PatternRecognizer, pattern_recognizer
+
+    monkeypatch.setattr(pattern_recognizer, "REGEX_TIMEOUT_SECONDS", 0.05)
+    slow = Pattern("slow", r"(?:a|aa)+$", 0.5)
+    recognizer = _find._prepared(PatternRecognizer("SLOW", patterns=[slow]))
+    assert len(recognizer.analyze("aaa", ["SLOW"])) == 1
+    with pytest.raises(RuntimeError, match=r"slow took more than 0\.05 seconds"):
+        recognizer.analyze("a" * 5_000 + "b", ["SLOW"])
+    assert slow.compiled_regex is None  # Presidio's own is left as it was
