@@ -168,10 +168,12 @@ class Provider:
 
         def stream(messages: list[dict[str, Any]], *, model: str = "sim", **options: Any) -> Iterator[str]:
             answer = self.answer({"model": model, "messages": messages, **options})
-            for seconds, text in self._delivered(answer):
+            for seconds, text in answer.chunks:
                 if clock is not None:
                     clock.sleep(seconds)
                 yield text
+            if clock is not None and not answer.chunks:
+                clock.sleep(answer.seconds)
             answer.result()
 
         return stream
@@ -183,17 +185,15 @@ class Provider:
             messages: list[dict[str, Any]], *, model: str = "sim", **options: Any
         ) -> AsyncIterator[str]:
             answer = self.answer({"model": model, "messages": messages, **options})
-            for seconds, text in self._delivered(answer):
+            for seconds, text in answer.chunks:
                 if clock is not None:
                     await clock.asleep(seconds)
                 yield text
+            if clock is not None and not answer.chunks:
+                await clock.asleep(answer.seconds)
             answer.result()
 
         return stream
-
-    @staticmethod
-    def _delivered(answer: Answer) -> tuple[tuple[float, str], ...]:
-        return answer.chunks or ((answer.seconds, ""),)
 
     def _digest(self, body: Mapping[str, Any], key: str) -> bytes:
         content = {name: value for name, value in body.items() if name not in DELIVERY}

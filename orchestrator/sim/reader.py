@@ -54,7 +54,7 @@ def filled(schema: Any, text: str) -> Any:
 @lru_cache(maxsize=2048)
 def _words(name: str) -> tuple[str, ...]:
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return tuple(re.findall(r"[^\W_]+", fold(split)))
+    return tuple(re.findall(r"[^\W_]+", fold(split).replace("e-mail", "email")))
 
 
 def _index() -> dict[str, str]:
@@ -77,6 +77,7 @@ def phrases_for(name: str, title: str = "", description: str = "") -> tuple[str,
     own = [" ".join(words), title, *_described(description), " ".join(_words(name))]
     if len(words) > 1 and words[-1] in ("name", "value", "text", "number", "count", "total"):
         own.insert(1, " ".join(words[:-1]))
+    own += [one for one in (own[0].removesuffix("s"),) if one in INDEX]
     known = [THINGS[INDEX[key]] for phrase in own if (key := " ".join(_words(phrase))) in INDEX]
     return tuple(
         dict.fromkeys(phrase for phrase in (*own[:1], *(p for each in known for p in each), *own) if phrase)
@@ -84,7 +85,8 @@ def phrases_for(name: str, title: str = "", description: str = "") -> tuple[str,
 
 
 def _described(description: str) -> list[str]:
-    bits = (bit.strip(" .:\"'") for bit in re.split(r"[,;/()|]|\bor\b|\be\.g\.", description))
+    parted = re.split(r"[,;/()|]|\b(?:or|the|an?|e\.g)\b", description)
+    bits = (bit.strip(" .:\"'") for bit in parted)
     return [bit for bit in bits if len(bit) >= 3 and len(bit.split()) <= 4]
 
 
@@ -105,11 +107,11 @@ class Reader:
             return ABSENT
         if "const" in schema:
             return schema["const"]
-        if options := schema.get("anyOf") or schema.get("oneOf"):
+        if options := _options(schema):
             found = (self.value(option, phrases, depth + 1) for option in options)
             return next((value for value in found if value is not ABSENT and value is not None), ABSENT)
         if "enum" in schema:
-            return self.choice(schema["enum"], phrases)
+            return self.choice(_list(schema["enum"]), phrases)
         match _type(schema):
             case "object":
                 return self.object(schema, phrases, depth)
@@ -122,9 +124,7 @@ class Reader:
 
     def object(self, schema: dict[str, Any], phrases: tuple[str, ...], depth: int) -> Any:
         """Each property from the text; the object is absent if nothing in it is found."""
-        properties = schema.get("properties")
-        properties = properties if isinstance(properties, dict) else {}
-        found = {}
+        properties, found = _properties(schema), {}
         for name, inner in properties.items():
             value = self.value(inner, self._phrases(name, inner, phrases), depth + 1)
             if value is not ABSENT:
@@ -168,7 +168,7 @@ class Reader:
 
     def _items(self, items: dict[str, Any], phrases: tuple[str, ...]) -> Iterator[Any]:
         if "enum" in items:
-            places = ((self._place(value), value) for value in items["enum"])
+            places = ((self._place(value), value) for value in _list(items["enum"]))
             yield from (
                 value for place, value in sorted((p for p in places if p[0] >= 0), key=lambda p: p[0])
             )
@@ -193,8 +193,8 @@ class Reader:
 
     def _rows(self, items: dict[str, Any], phrases: tuple[str, ...], depth: int) -> Iterator[Any]:
         """The rows of a table whose columns are named like the properties."""
-        properties = items.get("properties")
-        if not isinstance(properties, dict):
+        properties = _properties(items)
+        if not properties:
             return
         names = {name: self._phrases(name, inner, ()) for name, inner in properties.items()}
         for number, row in enumerate(self.page.folded_rows):
@@ -326,10 +326,10 @@ class Reader:
             rest = {key: value for key, value in schema.items() if key != "$ref"}
             schema = {**target, **rest} if isinstance(target, dict) else rest
             return self.resolved(schema, depth + 1)
-        if not schema.get("allOf"):
+        if "allOf" not in schema:
             return schema
         merged = {key: value for key, value in schema.items() if key != "allOf"}
-        for part in schema["allOf"]:
+        for part in _list(schema["allOf"]):
             merged = _merged(merged, self.resolved(part, depth + 1))
         return merged
 
@@ -349,15 +349,15 @@ class Reader:
             if key in schema:
                 return schema[key]
         if "enum" in schema:
-            return None if None in schema["enum"] else schema["enum"][0] if schema["enum"] else None
-        if options := schema.get("anyOf") or schema.get("oneOf"):
+            return None if None in (values := _list(schema["enum"])) else next(iter(values), None)
+        if options := _options(schema):
             null = any(isinstance(option, dict) and option.get("type") == "null" for option in options)
             return None if null else self.least(options[0], depth + 1)
         if "null" in _types(schema):
             return None
         match _type(schema):
             case "object":
-                properties = schema.get("properties") or {}
+                properties = _properties(schema)
                 return {
                     name: self.least(properties.get(name, {}), depth + 1)
                     for name in _strings(schema.get("required"))
@@ -403,6 +403,19 @@ def _strings(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, (list, tuple)) else []
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _options(schema: dict[str, Any]) -> list[Any]:
+    return _list(schema.get("anyOf")) or _list(schema.get("oneOf"))
+
+
+def _properties(schema: dict[str, Any]) -> dict[str, Any]:
+    properties = schema.get("properties")
+    return properties if isinstance(properties, dict) else {}
+
+
 def _string(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
@@ -414,7 +427,7 @@ def _bound(value: Any, otherwise: int) -> int:
 def _merged(one: dict[str, Any], other: Any) -> dict[str, Any]:
     if not isinstance(other, dict):
         return one
-    properties = {**(one.get("properties") or {}), **(other.get("properties") or {})}
+    properties = {**_properties(one), **_properties(other)}
     required = [*_strings(one.get("required")), *_strings(other.get("required"))]
     return {**other, **one, **({"properties": properties, "required": required} if properties else {})}
 
@@ -456,7 +469,8 @@ def _least_number(schema: dict[str, Any]) -> float | int:
             tries += [edge, edge + 1, edge - 1]
     if low is not None and high is not None:
         tries.append((low + high) / 2)
-    if step := schema.get("multipleOf"):
+    step = _limit(schema, "multipleOf")
+    if step:
         tries += [step * (edge // step + more) for edge in tries for more in (0, 1)]
     candidates = [int(number) if whole or float(number).is_integer() else number for number in tries]
     return next((number for number in candidates if fits(schema, number)), candidates[0])

@@ -10,10 +10,11 @@ from typing import Any
 
 from orchestrator.sim.words import CODES, CURRENCIES, LANGUAGES, MONTHS, NO, VERBS, YES
 
-PLACEHOLDER = re.compile(r"<[A-Za-z][A-Za-z_]*_\d+>")
-EMAIL = re.compile(rf"{PLACEHOLDER.pattern}|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+PLACEHOLDER = re.compile(r"<[A-Za-z][A-Za-z_]{0,40}_\d{1,9}>")
+EMAIL = re.compile(rf"{PLACEHOLDER.pattern}|(?<![\w.+-])[\w.+-]{{1,64}}@[\w-]{{1,63}}(?:\.[\w-]{{1,63}})+")
 PHONE = re.compile(rf"{PLACEHOLDER.pattern}|(?<![\w.])\+?\(?\d[\d ()/.-]{{6,18}}\d(?!\w)")
 NUMBER = re.compile(r"(?<![\w.,-])[-−]?\d(?:[\d.,'’]|[ \u00a0\u202f](?=\d{3}(?!\d)))*")
+NEAR = 500
 NOTHING = frozenset({"", "-", "--", "—", "–", "?", "null", "none", "n/a", "na", "unknown", "tbd", "k.a."})
 UNITS = {"kg": 1.0, "kgs": 1.0, "kilo": 1.0, "lb": 0.45359237, "lbs": 0.45359237, "t": 1000.0, "mt": 1000.0}
 
@@ -74,17 +75,15 @@ class Page:
         """What stands behind a label, up to the end of its line, and whether it is prose."""
         plain = " " not in phrase.strip()
         for match in named(phrase).finditer(self.folded):
-            start = self.folded.rfind("\n", 0, match.start()) + 1
-            fresh = FRESH.search(self.folded[start : match.start()])
+            before = self._before(match.start())
+            fresh = FRESH.search(before)
             if plain and not fresh:
                 continue
             if mark := SEPARATOR.match(self.folded, match.end()):
                 prose = mark["mark"] is None
                 rest = self._line(mark.end())
                 yield (rest, prose) if rest.strip() else (self._below(mark.end()), False)
-            elif ALONE.fullmatch(self.folded[start : match.start()]) and not self._line(match.end()).strip(
-                " .*_°º"
-            ):
+            elif ALONE.fullmatch(before) and not self._line(match.end()).strip(" .*_°º"):
                 yield self._below(match.end()), False
 
     def under(self, phrase: str) -> Iterator[str]:
@@ -109,7 +108,7 @@ class Page:
         """The items of a bulleted list under a heading."""
         for match in named(phrase).finditer(self.folded):
             items = []
-            for line in self.text[self._end(match.end()) + 1 :].splitlines():
+            for line in self.text[match.end() : match.end() + 20 * NEAR].splitlines()[1:]:
                 if not (item := re.match(r"\s*(?:[-*•]|\d{1,2}[.)])\s+(.+)", line)):
                     break
                 items.append(item[1].strip())
@@ -127,16 +126,18 @@ class Page:
                 found.append(row[column])
         return found[0] if len(found) == 1 else ""
 
-    def _end(self, place: int) -> int:
-        end = self.text.find("\n", place)
-        return len(self.text) if end < 0 else end
+    def _before(self, place: int) -> str:
+        """The line up to a place, in folded letters; of a long one, what is nearest, behind a mark."""
+        start = self.folded.rfind("\n", max(0, place - NEAR), place) + 1
+        return self.folded[start:place] if start or place <= NEAR else f"…{self.folded[place - NEAR : place]}"
 
     def _line(self, place: int) -> str:
-        return self.text[place : self._end(place)]
+        return self.text[place : place + NEAR].partition("\n")[0]
 
     def _below(self, place: int) -> str:
-        rest = self.text[self._end(place) + 1 :].lstrip()
-        return rest.partition("\n")[0]
+        """The next line that says something."""
+        rest = self.text[place : place + 2 * NEAR].partition("\n")[2]
+        return rest.lstrip().partition("\n")[0]
 
 
 def cells(line: str) -> list[str]:
@@ -178,7 +179,7 @@ def number_in(region: str, unit: str = "") -> float | int | None:
     return number
 
 
-def parse_number(written: str) -> float | int | None:
+def parse_number(written: str) -> float | int:
     """A number from its digits and separators; three digits behind a single separator are thousands."""
     digits = re.sub(r"[ \u00a0\u202f'’]", "", written).replace("−", "-").rstrip(".,")
     point = max(digits.rfind("."), digits.rfind(","))
@@ -193,10 +194,7 @@ def parse_number(written: str) -> float | int | None:
             if grouped and not re.search(r"[.,]", digits[:point].replace(mark, ""))
             else f"{whole}.{rest}"
         )
-    try:
-        number = float(digits)
-    except ValueError:
-        return None
+    number = float(digits)
     return int(number) if number.is_integer() and abs(number) < 1e15 else number
 
 
