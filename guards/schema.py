@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from json import dumps, loads
+from json import dumps
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from guards._body import patch
@@ -83,7 +83,10 @@ class Schema:
     def _judged(self, reply: Reply, validate: Validator) -> tuple[Reply | None, tuple[Problem, ...]]:
         """The reply as a valid one, or what is wrong with it."""
         if reply.plain:
-            value, wrong = validate(_plain(patch(reply.raw, reply.parts)))
+            try:
+                value, wrong = validate(_plain(patch(reply.raw, reply.parts)))
+            except ValueError:
+                return None, (Problem("", "a value that JSON can hold"),)
             return (None, wrong) if wrong else (replace(reply, value=value), ())
         text = _said(reply)
         try:
@@ -149,7 +152,7 @@ def _plain(value: Any) -> Any:
     """A structure as JSON values."""
     from pydantic_core import to_json
 
-    return loads(to_json(value))
+    return strict(to_json(value).decode())
 
 
 def _reason(error: ValueError) -> str:

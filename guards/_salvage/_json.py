@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import isinf
 from typing import Any, NoReturn
 
 MOST = 32
@@ -35,11 +36,11 @@ class Found:
 def strict(text: str) -> Any:
     """The value of a JSON text.
 
-    Raises ValueError for anything that is not JSON by its standard, for a key given twice, and for
-    nesting deeper than the interpreter can follow.
+    Raises ValueError for anything that is not JSON by its standard, for a key given twice, for a number
+    too large to hold, and for nesting deeper than the interpreter can follow.
     """
     try:
-        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -100,6 +101,13 @@ def _tidied(text: str) -> str:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if isinf(number):
+        raise ValueError("a number is too large")
+    return number
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def replies(draw: Any) -> str:
 @example([say('{"name": "a", "name": "b"}')], 0)
 @example([say('{"name": NaN}')], 0)
 @example([say("[" * 100_000)], 0)
+@example([say('{"name": "a", "age": 1e999}')], 0)
 def test_a_valid_value_or_a_structured_error_and_never_more_than_the_re_asks(
     script: Any, attempts: int
 ) -> None:
@@ -257,6 +258,18 @@ def test_a_structure_is_validated_as_it_is(raw: Any) -> None:
     bad = play(Schema({"type": "array"}, attempts=1), ask(), [Reply(plain=True, raw=raw)] * 2)
     assert isinstance(bad.error, Invalid)
     assert bad.attempts == 2
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("-inf"), b"\xff", object()])
+def test_a_structure_that_json_cannot_hold_is_invalid(odd: Any) -> None:
+    error = play(Schema(attempts=0), ask(), [Reply(plain=True, raw={"a": odd})]).error
+    assert isinstance(error, Invalid)
+    assert error.problems == ((("", "a value that JSON can hold"),),)
+
+
+def test_a_number_too_large_to_hold_is_invalid_wherever_it_stands() -> None:
+    for text in ("1e999", "[-1e999]", 'So: {"a": 1e999}'):
+        assert isinstance(play(Schema(attempts=0), ask(), [say(text)]).error, Invalid)
 
 
 def test_references_stay_inside_and_may_recurse() -> None:
