@@ -330,7 +330,7 @@ ITEMS = {
 @pytest.mark.parametrize(
     "text",
     [
-        "Item | Qty | Price | Odd\n---|---|---|---\nBolt | 12 | 3.50 | x\nNut | ? | 1,25 | x\nTotal | | 9 | x",
+        "Item | Qty | Price | Odd\n---|---|---|---\nBolt | 12 | 3.50 | x\nNut | ? | 1,25 | x\nTotal | | 9 |",
         "Bezeichnung  Menge  Einzelpreis\nBolt  12  3,50\nNut  -  1,25\n\nSumme: 9",
         "Désignation\tQuantité\tPrix unitaire\nBolt\t12\t3,50\nNut\t?\t1,25",
     ],
