@@ -20,6 +20,10 @@ def codes(text: str) -> list[str]:
         ("plain text\twith\r\nlines", []),
         ("a\x00b\x1b[31m\x85", ["control"] * 3),
         ("abc\u202edef\u2069", ["bidi"] * 2),
+        ("abc\u200edef \u061c\u200f", ["bidi"] * 3),
+        ("\u05e9\u05dc\u05d5\u05dd\u200f! \u200e\u0633", []),  # Hebrew and Arabic, with direction marks
+        ("a\u206ab\ufff9c", ["zero_width"] * 2),
+        ("x\U000e0fff", ["tag"]),
         ("pass\u200bword\ufeff", ["zero_width"] * 2),
         ("pass\u200dword", ["zero_width"]),
         ("\u200dx\u200c", ["zero_width"] * 2),
@@ -38,9 +42,17 @@ def test_what_nobody_sees_is_found(text: str, found: list[str]) -> None:
     assert codes(text) == found
 
 
-@given(st.text())
+@given(st.text() | st.text(alphabet="a\u05d0\u0915\u200b\u200d\u200e\u200f\U0001f468"))
 def test_redacting_leaves_nothing_to_find_and_everything_visible(text: str) -> None:
     once = play(screen(Invisible(), then="redact"), ask(), [say(text)]).text
     gone = {finding.start for finding in Invisible()(Part(text=text))}
     assert once == "".join(char for index, char in enumerate(text) if index not in gone)
     assert all(char in text for char in once)
+    assert not codes(once)
+
+
+@given(st.lists(st.text(alphabet="a\u05d0\u0915\u200b\u200d\u200e\u200f\U0001f468", max_size=3)))
+def test_neighbours_count_in_a_stream_as_in_the_whole(chunks: list[str]) -> None:
+    whole = play(screen(Invisible(), then="redact"), ask(), [say("".join(chunks))])
+    live = play(screen(Invisible(), then="redact"), ask(stream=True), [say("", live=True)], chunks=chunks)
+    assert live.text == whole.text
