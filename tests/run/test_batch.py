@@ -448,7 +448,8 @@ def test_ctrl_c_leaves_whole_lines_and_the_run_can_go_on(folder: Path, tmp_path:
     out = tmp_path / "out.jsonl"
     code = (
         "import sys; from orchestrator.batch import run_files; "
-        "sys.exit(run_files(sys.argv[1], [sys.argv[2]], output=sys.argv[3], upstream=sys.argv[4], concurrency=2))"
+        "sys.exit(run_files(sys.argv[1], [sys.argv[2]], output=sys.argv[3], upstream=sys.argv[4], "
+        "concurrency=2))"
     )
     with serve(Provider(), time_scale=0.02) as server:
         command = [sys.executable, "-c", code, folder / "bare.yaml", todo, out, f"{server.url}/v1"]
