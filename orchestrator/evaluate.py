@@ -41,7 +41,7 @@ class Labelled:
 
 @dataclass(slots=True)
 class Tally:
-    """Spans found and right, found and wrong, and missed; `covered` counts missed ones that are masked anyway.
+    """Spans found and right, found and wrong, missed; `covered` counts missed ones that are masked anyway.
 
     A span is right when start, end and entity are.  A missed span is covered when what was found, under
     whatever entity, leaves none of its letters or digits.
