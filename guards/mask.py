@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from guards._body import leaves, put
+from guards._errors import Blocked
 from guards._flow import Flow
-from guards._pii._find import NAMES, PATTERNS, Span, again, finder
+from guards._pii._find import NAMES, PATTERNS, Finder, Span, again, finder
+from guards._pii._operators import AES_KEYS, KEYED, Operator, Operators
 from guards._pii._vault import Unmask, Vault, disjoint
+from guards._stream import mend
 from guards._types import Call, Event, Filter, Finding, Reply, Role
 from guards._wishes import record, update
 
@@ -22,6 +25,12 @@ class Mask:
     terms are always masked, whatever their case, `allow` values never.  `scope` says who shares placeholders:
     the attempts of one call, or all calls of a session.  `roles` limits whose parts are masked.  `nlp` names
     what finds people, places and organisations: nothing does yet.
+
+    `operators` says by entity what stands in a value's place: a `placeholder`, `encrypt` (AES, by
+    Presidio) and a `surrogate` of the same form are taken back in the reply; `redact`, `partial` (the
+    last four letters or digits stay) and `hash` (HMAC-SHA256) are not. `key` is the secret that hashing
+    and encrypting need. `new` says what becomes of personal data in a reply that no call of ours held:
+    `allow` it, `report` it, `redact` it or `block` the reply.
     """
 
     entities: tuple[str, ...] = (
@@ -46,6 +55,9 @@ class Mask:
     roles: tuple[Role, ...] = ("system", "user", "assistant", "tool")
     scope: Literal["call", "session"] = "call"
     nlp: Literal["none"] = "none"
+    operators: Mapping[str, Operator] = field(default_factory=dict)
+    key: str = field(default="", repr=False)
+    new: Literal["allow", "report", "redact", "block"] = "allow"
 
     heavy: ClassVar[bool] = True
     """Finding takes milliseconds: the async driver does it in a worker thread."""
@@ -63,10 +75,18 @@ class Mask:
             raise ValueError(f"score goes from 0 to 1, not {self.score}")
         if not all(self.deny):
             raise ValueError("an empty term under `deny` would mask everything")
+        for entity, operator in self.operators.items():
+            if entity not in (*self.entities, "TERM"):
+                raise ValueError(f"operators: {entity} is not among the entities; add it there first")
+            if operator in KEYED and not self.key:
+                raise ValueError(f"{operator} needs a secret; give it as `key: ${{NAME_OF_A_VARIABLE}}`")
+            if operator == "encrypt" and len(self.key.encode()) not in AES_KEYS:
+                raise ValueError(f"encrypt needs a key of 16, 24 or 32 bytes, not {len(self.key.encode())}")
 
     def __call__(self, call: Call) -> Flow:
         find = finder(self.entities, self.score, self.deny, self.allow)
         spans = [find(part.text) if part.role in self.roles else [] for part in call.parts]
+        operators = Operators(self.operators, self.key)
 
         def change(state: Vault | None) -> tuple[Vault, tuple[Vault, list[str], list[list[Span]]]]:
             vault = state.copy() if state is not None else Vault()
@@ -75,7 +95,10 @@ class Mask:
                 [*found, *again(part.text, known)] if part.role in self.roles else []
                 for part, found in zip(call.parts, spans, strict=True)
             ]
-            texts = [vault.mask(part.text, found) for part, found in zip(call.parts, everywhere, strict=True)]
+            texts = [
+                vault.mask(part.text, found, operators, call.text)
+                for part, found in zip(call.parts, everywhere, strict=True)
+            ]
             return vault, (vault, texts, everywhere)
 
         if self.scope == "session" and call.run.session:
@@ -87,8 +110,28 @@ class Mask:
         found = tuple(_finding(span) for each in everywhere for span in disjoint(each))
         if found:
             yield from record(call.event("found", "mask", found))
+        if self.new != "allow" and masked.stream:
+            masked = replace(masked, stream=False)  # what is personal shows only in the whole
         reply: Reply = yield masked
-        return _restored(reply, vault) if vault.values else reply
+        if self.new != "allow":
+            reply, leaked = self._judged(reply, find, vault)
+            if leaked:
+                yield from record(call.event("found", "mask", leaked, side="reply", then=self.new))
+        return _restored(reply, vault) if vault else reply
+
+    def _judged(self, reply: Reply, find: Finder, vault: Vault) -> tuple[Reply, tuple[Finding, ...]]:
+        """The reply without the personal data that is the model's own, and what that was."""
+        fresh = [
+            tuple(_new(span) for span in disjoint(find(part.text)) if not vault.covers(part.text, span))
+            for part in reply.parts
+        ]
+        leaked = tuple(finding for each in fresh for finding in each)
+        if leaked and self.new == "block":
+            raise Blocked(leaked, "reply")
+        if leaked and self.new == "redact":
+            fixes = iter(fresh)
+            reply = reply.rewrite(lambda part: mend(part.text, next(fixes)))
+        return reply, leaked
 
 
 def _values(call: Call, spans: list[list[Span]]) -> dict[str, str]:
@@ -103,6 +146,12 @@ def _values(call: Call, spans: list[list[Span]]) -> dict[str, str]:
 def _finding(span: Span) -> Finding:
     code, kind = f"pii.{span.entity.lower()}", span.entity.lower().replace("_", " ")
     return Finding(code=code, message=f"{kind}, masked", start=span.start, end=span.end, score=span.score)
+
+
+def _new(span: Span) -> Finding:
+    """Personal data that the model brought up itself."""
+    found = _finding(span)
+    return replace(found, message=found.message.replace("masked", "the model's own"), fix=f"<{span.entity}>")
 
 
 def _restored(reply: Reply, vault: Vault) -> Reply:

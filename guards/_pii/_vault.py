@@ -1,5 +1,7 @@
 """Placeholders: issued for values, found again however a model wrote them, and put back.
 
+Other stand-ins (ciphertext, surrogates) are kept beside them, and put back where they are found exactly.
+
 `<PERSON_1>` is short, plain and typed, and its digits carry the identity.  A model may change its case, lose
 a bracket, escape it or set it in other brackets; the grammar here accepts that damage and nothing else: a
 number is never guessed.  Text that is being masked is read with the same grammar, so that what looks like a
@@ -12,8 +14,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TypeAlias
 
 from guards._pii._find import LABELS, Span
+from guards._pii._operators import Operators
+
+Forms: TypeAlias = tuple[str, str]
+PLACEHOLDERS = Operators({})
 
 _GAP = r"(?:\\?_|[ -])"
 _LOOSE = "|".join(label.replace("_", _GAP) for label in LABELS)
@@ -96,26 +104,42 @@ class Quotes:
 class Vault:
     """Values and their placeholders for one conversation; the same value always has the same placeholder.
 
-    A value has two forms: as it is, and as it stands inside a JSON string.
+    A value has two forms: as it is, and as it stands inside a JSON string.  `standins` are the stand-ins that
+    are no placeholders, each with the value's forms; `stood` is the same the other way round.
     """
 
-    values: dict[str, tuple[str, str]] = field(default_factory=dict)
-    keys: dict[tuple[str, str], str] = field(default_factory=dict)
+    values: dict[str, Forms] = field(default_factory=dict)
+    keys: dict[Forms, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     reserved: set[str] = field(default_factory=set)
+    standins: dict[str, tuple[str, Forms]] = field(default_factory=dict)
+    stood: dict[Forms, str] = field(default_factory=dict)
 
     def copy(self) -> Vault:
-        return Vault(dict(self.values), dict(self.keys), dict(self.counts), set(self.reserved))
+        return Vault(
+            dict(self.values),
+            dict(self.keys),
+            dict(self.counts),
+            set(self.reserved),
+            dict(self.standins),
+            dict(self.stood),
+        )
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to put back."""
+        return bool(self.values or self.standins)
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Placeholders, and the stand-ins issued so far."""
+        return _pattern(tuple(self.standins)) if self.standins else PLACEHOLDER
 
     @property
     def known(self) -> dict[str, str]:
         """The personal values in it, in both forms, each with its entity."""
-        return {
-            form: entity
-            for key, forms in self.values.items()
-            if (entity := key.rpartition("_")[0]) != "TEXT"
-            for form in forms
-        }
+        held = [(key.rpartition("_")[0], forms) for key, forms in self.values.items()]
+        held += self.standins.values()
+        return {form: entity for entity, forms in held if entity != "TEXT" for form in forms}
 
     def issue(self, entity: str, value: str, quoted: str | None = None) -> str:
         """The placeholder of a value; `quoted` is how it stands inside a JSON string."""
@@ -128,12 +152,18 @@ class Vault:
                 self.values[fresh] = forms
         return f"<{key}>"
 
-    def mask(self, text: str, spans: Iterable[Span]) -> str:
-        """The text with placeholders in place of the spans, such that `unmask` gives the text back."""
+    def mask(
+        self, text: str, spans: Iterable[Span], operators: Operators = PLACEHOLDERS, beside: str = ""
+    ) -> str:
+        """The text with something else in place of the spans, such that `unmask` gives the text back.
+
+        Only what an operator takes away for good stays away.  `beside` is what else is said in the same
+        breath: no stand-in is made that stands there, or it would be taken for one.
+        """
         apart = disjoint([*spans, *self._lookalikes(text)])
         for _ in range(4):
-            masked = self._masked(text, apart)
-            if self.unmask(masked) == text:
+            masked, meant = self._masked(text, apart, operators, beside)
+            if self.unmask(masked) == meant:
                 self.reserved.update(key for key in _keys(masked) if key not in self.values)
                 return masked
             # A neighbour of a span looks like part of its placeholder, such as a backslash before it.
@@ -145,30 +175,55 @@ class Vault:
         passing = Unmask(self)
         return passing.feed(text) + passing.end()
 
-    def meant(self, match: re.Match[str]) -> tuple[str, str] | None:
-        """The value that a placeholder stands for, in both its forms; None if none was issued."""
+    def covers(self, text: str, span: Span) -> bool:
+        """Whether what stands there was put in by this vault."""
+        return any(
+            match.start() < span.end and span.start < match.end()
+            for match in self.pattern.finditer(text)
+            if self.meant(match) is not None
+        )
+
+    def meant(self, match: re.Match[str]) -> Forms | None:
+        """The value that a placeholder or stand-in means, in both its forms; None if none was issued."""
+        if (standin := self.standins.get(match[0])) is not None:
+            return standin[1]
         return self.values.get(_key(match))
 
-    def _masked(self, text: str, spans: list[Span]) -> str:
-        out, done, quotes = [], 0, Quotes()
+    def _masked(self, text: str, spans: list[Span], operators: Operators, beside: str) -> tuple[str, str]:
+        """The masked text, and what it means: the text itself, but for what is gone for good."""
+        out, meant, done, quotes = [], [], 0, Quotes()
         for span in spans:
-            kept, value = text[done : span.start], text[span.start : span.end]
+            kept, raw = text[done : span.start], text[span.start : span.end]
             quotes.read(kept)
-            placed = self.issue(span.entity, _unquoted(value), value) if quotes.inside else None
-            out += [kept, placed or self.issue(span.entity, value)]
+            forms = (_unquoted(raw), raw) if quotes.inside else (raw, quote(raw))
+            token, back = self._token(span.entity, forms, operators, text + beside)
+            out += [kept, token]
+            meant += [kept, raw if back else token]
             done = span.end
-        return "".join([*out, text[done:]])
+        return "".join([*out, text[done:]]), "".join([*meant, text[done:]])
+
+    def _token(self, entity: str, forms: Forms, operators: Operators, said: str) -> tuple[str, bool]:
+        """What stands for a value, and whether it is put back."""
+        if (stood := self.stood.get(forms)) is not None:
+            return stood, True
+        token = operators.token(entity, forms[0], lambda made: made in said or made in self.standins)
+        if token is None:
+            return self.issue(entity, *forms), True
+        if token.back:
+            self.standins[token.text] = (entity, forms)
+            self.stood[forms] = token.text
+        return token.text, token.back
 
     def _lookalikes(self, text: str) -> Iterator[Span]:
         """What the text itself writes like a placeholder that is issued; what is not yet, never will be.
 
         That is so for what only looks like one once its neighbours are masked, too.
         """
-        for match in PLACEHOLDER.finditer(text):
-            if (key := _key(match)) in self.values:
+        for match in self.pattern.finditer(text):
+            if self.meant(match) is not None:
                 yield Span(match.start(), match.end(), "TEXT", 0.0)
             else:
-                self.reserved.add(key)
+                self.reserved.add(_key(match))
 
 
 def quote(value: str) -> str:
@@ -207,17 +262,35 @@ def disjoint(spans: list[Span]) -> list[Span]:
     return merged
 
 
+@lru_cache(maxsize=64)
+def _pattern(standins: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(map(re.escape, standins), key=len, reverse=True)
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(longest_first)})(?![A-Za-z0-9])|{PLACEHOLDER.pattern}")
+
+
+@lru_cache(maxsize=64)
+def _beginnings(standins: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(one[:length] for one in standins for length in range(1, len(one) + 1))
+
+
 class Unmask:
     """Puts values back in passing; holds back no more than what may still become a placeholder."""
 
     def __init__(self, vault: Vault) -> None:
         self.vault, self.quotes = vault, Quotes()
+        self.pattern, self.begun = vault.pattern, _beginnings(tuple(vault.standins))
+        self.longest = max(map(len, vault.standins), default=0)
         self.before = self.held = ""
 
     def feed(self, text: str) -> str:
         whole = self.before + self.held + text
         begun = BEGUN.search(whole, max(len(self.before), len(whole) - LONGEST))
-        return self._release(whole, begun.start() if begun else len(whole))
+        edge = begun.start() if begun else len(whole)
+        for start in range(max(len(self.before), len(whole) - self.longest), edge):
+            if whole[start:] in self.begun:
+                edge = start
+                break
+        return self._release(whole, edge)
 
     def end(self) -> str:
         whole = self.before + self.held
@@ -226,7 +299,7 @@ class Unmask:
     def _release(self, whole: str, edge: int) -> str:
         """Let go of what stands before the edge, and of the placeholders that begin there."""
         out, done = [], len(self.before)
-        for match in PLACEHOLDER.finditer(whole, done):
+        for match in self.pattern.finditer(whole, done):
             if match.start() >= edge:
                 break
             if (forms := self.vault.meant(match)) is not None:
