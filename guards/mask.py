@@ -83,8 +83,13 @@ class Mask:
             if operator == "encrypt" and len(self.key.encode()) not in AES_KEYS:
                 raise ValueError(f"encrypt needs a key of 16, 24 or 32 bytes, not {len(self.key.encode())}")
 
+    @property
+    def find(self) -> Finder:
+        """What finds the personal data of a text."""
+        return finder(self.entities, self.score, self.deny, self.allow)
+
     def __call__(self, call: Call) -> Flow:
-        find = finder(self.entities, self.score, self.deny, self.allow)
+        find = self.find
         spans = [find(part.text) if part.role in self.roles else [] for part in call.parts]
         operators = Operators(self.operators, self.key)
 

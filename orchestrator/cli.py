@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -151,6 +151,117 @@ def run(policy: str, inputs: Sequence[Path], **options: Any) -> None:
     from orchestrator.batch import run_files
 
     sys.exit(run_files(policy, inputs, **options))
+
+
+TEXT = click.argument("file", type=click.File(encoding="utf-8"), default="-")
+VAULT = click.option(
+    "--vault", type=click.Path(path_type=Path), help="Where what was masked is kept, encrypted."
+)
+KEY = click.option(
+    "--key-env", default="WARDLINE_KEY", show_default=True, help="The variable with the vault's key."
+)
+
+
+@cli.command()
+@TEXT
+@POLICY
+@VAULT
+@KEY
+@click.option("--explain", is_flag=True, help="A table of what was found instead of the text.")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def mask(file: IO[str], policy: str, vault: Path | None, key_env: str, explain: bool, as_json: bool) -> None:
+    """Mask the personal data in a text, as the policy's mask would on its way to a model.
+
+    \b
+    Examples:
+      wardline mask letter.txt
+      wardline mask letter.txt --explain
+      WARDLINE_KEY=0123456789abcdef wardline mask letter.txt --vault letter.vault > masked.txt
+    """
+    from orchestrator import personal
+
+    guard, text = personal.mask_of(policy), file.read()
+    if explain or as_json:
+        rows = personal.explained(guard, text)
+        click.echo(json.dumps(rows) if as_json else _table(rows), nl=bool(rows) or as_json)
+        return
+    done = personal.mask_text(guard, text)
+    if vault is not None:
+        personal.save(done.vault, vault, _secret(key_env))
+    click.echo(done.text, nl=False)
+
+
+@cli.command()
+@TEXT
+@click.option(
+    "--vault", type=click.Path(path_type=Path, exists=True), required=True, help="Written by `mask`."
+)
+@KEY
+def unmask(file: IO[str], vault: Path, key_env: str) -> None:
+    """Put back what `wardline mask --vault` took out.
+
+    \b
+    Example:
+      WARDLINE_KEY=0123456789abcdef wardline unmask answer.txt --vault letter.vault
+    """
+    from orchestrator import personal
+
+    try:
+        opened = personal.restored(vault, _secret(key_env))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(opened.unmask(file.read()), nl=False)
+
+
+def _secret(name: str) -> str:
+    import os
+
+    key = os.environ.get(name, "")
+    if len(key.encode()) not in (16, 24, 32):
+        held = len(key.encode())
+        problem = f"{name} must hold a key of 16, 24 or 32 bytes; it holds {len(key.encode())}"
+        raise click.ClickException(problem)
+    return key
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    lines = [f"{'entity':<20}{'score':>6}{'start':>8}{'end':>8}  stands as"] if rows else []
+    lines += [f"{r['entity']:<20}{r['score']:>6}{r['start']:>8}{r['end']:>8}  {r['stands']}" for r in rows]
+    return "\n".join(lines)
+
+
+@cli.group("eval")
+def evaluation() -> None:
+    """Measure how well something is found, on labelled data.
+
+    \b
+    Example:
+      wardline eval pii labelled.jsonl
+    """
+
+
+@evaluation.command("pii")
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option("-p", "--policy", multiple=True, default=["default"], help="A policy; several are compared.")
+def eval_pii(data: Path, policy: Sequence[str]) -> None:
+    """Precision, recall, F1, F2 and share masked, by entity and source, of a policy's mask.
+
+    DATA has a JSON object a line: `text`, `spans` ({start, end, label}) and, if it has more than one, `source`.
+    Misses are shown by their shape, not as they are.
+
+    \b
+    Example:
+      wardline eval pii labelled.jsonl -p default -p strict
+    """
+    from orchestrator.evaluate import DataError, evaluate, read, table
+    from orchestrator.personal import mask_of
+
+    try:
+        rows = list(read(data))
+    except DataError as error:
+        raise click.ClickException(str(error)) from None
+    guards = {name: mask_of(name) for name in policy}
+    click.echo(table({name: evaluate(rows, guard.find, guard.entities) for name, guard in guards.items()}))
 
 
 @cli.command()
