@@ -218,7 +218,6 @@ def _secret(name: str) -> str:
 
     key = os.environ.get(name, "")
     if len(key.encode()) not in (16, 24, 32):
-        held = len(key.encode())
         problem = f"{name} must hold a key of 16, 24 or 32 bytes; it holds {len(key.encode())}"
         raise click.ClickException(problem)
     return key
@@ -261,7 +260,8 @@ def eval_pii(data: Path, policy: Sequence[str]) -> None:
     except DataError as error:
         raise click.ClickException(str(error)) from None
     guards = {name: mask_of(name) for name in policy}
-    click.echo(table({name: evaluate(rows, guard.find, guard.entities) for name, guard in guards.items()}))
+    scores = {name: evaluate(rows, mask.find, mask.entities) for name, mask in guards.items()}
+    click.echo(table(scores))
 
 
 @cli.command()
