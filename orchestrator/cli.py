@@ -245,7 +245,7 @@ def evaluation() -> None:
 def eval_pii(data: Path, policy: Sequence[str]) -> None:
     """Precision, recall, F1, F2 and share masked, by entity and source, of a policy's mask.
 
-    DATA has a JSON object a line: `text`, `spans` ({start, end, label}) and, if it has more than one, `source`.
+    DATA has a JSON object a line: `text`, `spans` ({start, end, label}) and, where it matters, `source`.
     Misses are shown by their shape, not as they are.
 
     \b
