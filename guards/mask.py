@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal
 from guards._body import leaves, put
 from guards._errors import Blocked
 from guards._flow import Flow
-from guards._pii._find import NAMES, PATTERNS, Finder, Span, again, finder
+from guards._pii._entities import FOUND, NAMES, Pattern, linear
+from guards._pii._find import Finder, Span, again, finder, installed
 from guards._pii._operators import AES_KEYS, KEYED, Operator, Operators
 from guards._pii._vault import Unmask, Vault, disjoint
 from guards._stream import mend
@@ -21,16 +22,19 @@ from guards._wishes import record, update
 class Mask:
     """Replaces personal data by placeholders on the way out, and puts it back on the way back.
 
-    `entities` are Presidio's names for what its pattern recognizers find, at `score` (0 to 1) or more; `deny`
-    terms are always masked, whatever their case, `allow` values never.  `scope` says who shares placeholders:
-    the attempts of one call, or all calls of a session.  `roles` limits whose parts are masked.  `nlp` names
-    what finds people, places and organisations: nothing does yet.
+    `entities` are Presidio's names for what its pattern recognizers find, at `score` (0 to 1) or more;
+    `deny` terms are always masked, whatever their case, `allow` values never.  `scope` says who shares
+    placeholders: the attempts of one call, or all calls of a session.  `roles` limits whose parts are
+    masked.  `nlp` names what finds people, places and organisations: a spaCy pipeline, by name or path,
+    or `none`.
 
-    `operators` says by entity what stands in a value's place: a `placeholder`, `encrypt` (AES, by
-    Presidio) and a `surrogate` of the same form are taken back in the reply; `redact`, `partial` (the
-    last four letters or digits stay) and `hash` (HMAC-SHA256) are not. `key` is the secret that hashing
-    and encrypting need. `new` says what becomes of personal data in a reply that no call of ours held:
-    `allow` it, `report` it, `redact` it or `block` the reply.
+    `patterns` are entities of your own: a regular expression in RE2's syntax, a score, and context
+    words.  `scores` gives an entity a least score of its own.  `operators` says by entity what stands in
+    a value's place: a `placeholder`, `encrypt` (AES, by Presidio) and a `surrogate` of the same form are
+    taken back in the reply; `redact`, `partial` (the last four letters or digits stay) and `hash` (HMAC-
+    SHA256) are not.  `key` is the secret that hashing and encrypting need.  `new` says what becomes of
+    personal data in a reply that no call of ours held: `allow` it, `report` it, `redact` it or `block`
+    the reply.
     """
 
     entities: tuple[str, ...] = (
@@ -54,7 +58,9 @@ class Mask:
     allow: tuple[str, ...] = ()
     roles: tuple[Role, ...] = ("system", "user", "assistant", "tool")
     scope: Literal["call", "session"] = "call"
-    nlp: Literal["none"] = "none"
+    nlp: str = "none"
+    patterns: tuple[Pattern, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
     operators: Mapping[str, Operator] = field(default_factory=dict)
     key: str = field(default="", repr=False)
     new: Literal["allow", "report", "redact", "block"] = "allow"
@@ -63,20 +69,31 @@ class Mask:
     """Finding takes milliseconds: the async driver does it in a worker thread."""
 
     def __post_init__(self) -> None:
+        if self.nlp != "none" and not installed(self.nlp):
+            cure = f"install it with: python -m spacy download {self.nlp}"
+            raise ValueError(f"nlp: there is no spaCy pipeline {self.nlp!r} here; {cure}")
         for entity in self.entities:
-            if entity in NAMES:
+            if entity in NAMES and self.nlp == "none":
                 raise ValueError(
-                    f"{entity} takes a language model to find, which is not built yet; "
-                    "name terms under `deny`, or remove it so that nobody relies on it"
+                    f"{entity} takes a language model to find; name a spaCy pipeline under `nlp`, "
+                    "or terms under `deny`, or remove it so that nobody relies on it"
                 )
-            if entity not in PATTERNS:
-                raise ValueError(f"unknown entity {entity!r}; there are {', '.join(PATTERNS)}")
+            if entity not in FOUND and entity not in NAMES:
+                raise ValueError(
+                    f"unknown entity {entity!r}; there are {', '.join((*FOUND, *sorted(NAMES)))}"
+                )
         if not 0 <= self.score <= 1:
             raise ValueError(f"score goes from 0 to 1, not {self.score}")
         if not all(self.deny):
             raise ValueError("an empty term under `deny` would mask everything")
+        own = {pattern.entity for pattern in self.patterns}
+        for pattern in self.patterns:
+            linear(pattern.regex)
+        for entity, score in self.scores.items():
+            if entity not in own.union(self.entities) or not 0 <= score <= 1:
+                raise ValueError(f"scores: {entity} is not among the entities, or {score} not from 0 to 1")
         for entity, operator in self.operators.items():
-            if entity not in (*self.entities, "TERM"):
+            if entity not in own.union(self.entities, ["TERM"]):
                 raise ValueError(f"operators: {entity} is not among the entities; add it there first")
             if operator in KEYED and not self.key:
                 raise ValueError(f"{operator} needs a secret; give it as `key: ${{NAME_OF_A_VARIABLE}}`")
@@ -86,7 +103,8 @@ class Mask:
     @property
     def find(self) -> Finder:
         """What finds the personal data of a text."""
-        return finder(self.entities, self.score, self.deny, self.allow)
+        scores = tuple(sorted(self.scores.items()))
+        return finder(self.entities, self.score, self.deny, self.allow, self.nlp, self.patterns, scores)
 
     def __call__(self, call: Call) -> Flow:
         find = self.find

@@ -10,30 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-# What Presidio's English registry finds by pattern.
-PATTERNS = (
-    "CREDIT_CARD",
-    "CRYPTO",
-    "DATE_TIME",
-    "EMAIL_ADDRESS",
-    "IBAN_CODE",
-    "IP_ADDRESS",
-    "MAC_ADDRESS",
-    "MEDICAL_LICENSE",
-    "PHONE_NUMBER",
-    "UK_NHS",
-    "URL",
-    "US_BANK_NUMBER",
-    "US_DRIVER_LICENSE",
-    "US_ITIN",
-    "US_PASSPORT",
-    "US_SSN",
-    "UUID",
-)
-# What takes a language model to find.
-NAMES = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP"})
-# What a placeholder may be called: TERM is one of `deny`, TEXT is text that looks like a placeholder itself.
-LABELS = (*PATTERNS, *sorted(NAMES), "TERM", "TEXT")
+from guards._pii._entities import NAMES, PATTERNS, Pattern, own, recognizers
+
 LANGUAGE = "en"
 
 # A value this short is looked for again as a word only: longer ones also inside of others.
@@ -53,13 +31,30 @@ class Span:
     score: float = 1.0
 
 
+__all__ = ["NAMES", "PATTERNS", "Finder", "Pattern", "Span", "again", "finder", "installed"]
+
 Finder: TypeAlias = Callable[[str], list[Span]]
 
 
 @lru_cache(maxsize=64)
-def finder(entities: tuple[str, ...], score: float, deny: tuple[str, ...], allow: tuple[str, ...]) -> Finder:
-    """What finds these entities and denied terms in a text, and leaves allowed ones be."""
-    engine = _engine(frozenset(entities)) if entities else None
+def finder(
+    entities: tuple[str, ...],
+    score: float,
+    deny: tuple[str, ...] = (),
+    allow: tuple[str, ...] = (),
+    nlp: str = "none",
+    patterns: tuple[Pattern, ...] = (),
+    scores: tuple[tuple[str, float], ...] = (),
+) -> Finder:
+    """What finds these entities and denied terms in a text, and leaves allowed ones be.
+
+    `nlp` finds names: the name or path of a spaCy pipeline, or `none`.  `patterns` are entities of a
+    policy's own, `scores` the least score of an entity where it is not `score`.
+    """
+    entities = tuple(dict.fromkeys((*entities, *(pattern.entity for pattern in patterns))))
+    engine = _engine(frozenset(entities), nlp, patterns) if entities else None
+    least = dict(scores)
+    lowest = min([score, *least.values()])
     written = {form for term in deny for form in _forms(term)}
     terms = re.compile("|".join(sorted(map(re.escape, written), key=len, reverse=True)), re.IGNORECASE)
     allowed = frozenset(allow)
@@ -69,8 +64,12 @@ def finder(entities: tuple[str, ...], score: float, deny: tuple[str, ...], allow
         if engine is not None:
             # The word splitter takes no lone surrogates; offsets stay, as one character replaces one.
             clean = SURROGATES.sub("\ufffd", text)
-            results = engine.analyze(clean, LANGUAGE, entities=list(entities), score_threshold=score)
-            spans += [Span(one.start, one.end, one.entity_type, one.score) for one in results]
+            results = engine.analyze(clean, LANGUAGE, entities=list(entities), score_threshold=lowest)
+            spans += [
+                Span(one.start, one.end, one.entity_type, one.score)
+                for one in results
+                if one.score >= least.get(one.entity_type, score)
+            ]
         return [span for span in spans if text[span.start : span.end] not in allowed]
 
     return find
@@ -101,7 +100,7 @@ def _within_a_word(text: str, start: int, end: int) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _engine(entities: frozenset[str]) -> Any:
+def _engine(entities: frozenset[str], nlp: str, patterns: tuple[Pattern, ...]) -> Any:
     import logging
 
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
@@ -112,10 +111,32 @@ def _engine(entities: frozenset[str]) -> Any:
     registry.load_predefined_recognizers(languages=[LANGUAGE])
     registry.recognizers = [
         _prepared(recognizer)
-        for recognizer in registry.recognizers
-        if entities & set(recognizer.supported_entities) and type(recognizer).__name__ != "SpacyRecognizer"
+        for recognizer in [*registry.recognizers, *recognizers(entities, LANGUAGE)]
+        if entities & set(recognizer.supported_entities)
+        and (nlp != "none" or type(recognizer).__name__ != "SpacyRecognizer")
     ]
-    return AnalyzerEngine(registry=registry, nlp_engine=_words(), supported_languages=[LANGUAGE])
+    registry.recognizers += [own(pattern, LANGUAGE) for pattern in patterns]
+    words = _words() if nlp == "none" else _pipeline(nlp)
+    return AnalyzerEngine(registry=registry, nlp_engine=words, supported_languages=[LANGUAGE])
+
+
+def _pipeline(name: str) -> Any:
+    """A spaCy pipeline that is installed, by Presidio's own engine; `installed` has seen to that."""
+    from presidio_analyzer.nlp_engine import SpacyNlpEngine
+
+    engine = SpacyNlpEngine(models=[{"lang_code": LANGUAGE, "model_name": name}])
+    engine.load()
+    return engine
+
+
+def installed(pipeline: str) -> bool:
+    """Whether a spaCy pipeline is here, as a package or as a folder."""
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    return (Path(pipeline) / "config.cfg").is_file() or (
+        pipeline.isidentifier() and find_spec(pipeline) is not None
+    )
 
 
 def _no_content(record: Any) -> bool:

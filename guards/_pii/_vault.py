@@ -17,15 +17,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
 
-from guards._pii._find import LABELS, Span
+from guards._pii._entities import LABELS, label
+from guards._pii._find import Span
 from guards._pii._operators import Operators
 
 Forms: TypeAlias = tuple[str, str]
 PLACEHOLDERS = Operators({})
 
 _GAP = r"(?:\\?_|[ -])"
-_LOOSE = "|".join(label.replace("_", _GAP) for label in LABELS)
-_EXACT = "|".join(label.replace("_", r"\\?_") for label in LABELS)
+_LOOSE = "|".join(one.replace("_", _GAP) for one in LABELS)
+_EXACT = "|".join(one.replace("_", r"\\?_") for one in LABELS)
 _NUMBER = r"0{0,3}[1-9][0-9]{0,5}"
 _OPEN = r"(?:\\?<|&lt;|\\u003[cC])[ ]{0,2}"
 _CLOSE = r"[ ]{0,2}(?:\\?>|&gt;|\\u003[eE])"
@@ -39,9 +40,9 @@ PLACEHOLDER = re.compile(
 )
 
 
-def _begun(label: str, gap: str, plural: str) -> str:
+def _begun(name: str, gap: str, plural: str) -> str:
     """A pattern of every beginning of a placeholder with this label, up to the end of what was seen."""
-    steps = [*label.replace("_", "-"), plural, "-", "[0-9]{0,9}", "[ ]{0,2}", _CLOSING]
+    steps = [*name.replace("_", "-"), plural, "-", "[0-9]{0,9}", "[ ]{0,2}", _CLOSING]
     pattern = r"\Z"
     for step in reversed(steps):
         for one in (r"\\?", gap)[::-1] if step == "-" else (step,):
@@ -52,10 +53,10 @@ def _begun(label: str, gap: str, plural: str) -> str:
 _CLOSING = r"(?:\\(?:u(?:0(?:0(?:3)?)?)?)?|&(?:g(?:t)?)?)?"
 _OPENING = r"(?:\\(?:u(?:0(?:0(?:3)?)?)?)?|&(?:l(?:t)?)?)\Z"
 BEGUN = re.compile(
-    rf"(?:{_OPEN}|\[)(?ai:{'|'.join(_begun(label, '[_ -]', '[sS]?') for label in LABELS)})"
+    rf"(?:{_OPEN}|\[)(?ai:{'|'.join(_begun(one, '[_ -]', '[sS]?') for one in LABELS)})"
     rf"|\[(?ai:{_LOOSE})[sS]?{_GAP}{_NUMBER}\]\Z"
     rf"|{_OPENING}"
-    rf"|(?<![A-Za-z0-9_\\])(?=[A-Z])(?:{'|'.join(_begun(label, '_', '') for label in LABELS)})"
+    rf"|(?<![A-Za-z0-9_\\])(?=[A-Z])(?:{'|'.join(_begun(one, '_', '') for one in LABELS)})"
 )
 # No placeholder, with all its escapes, is longer.
 LONGEST = 128
@@ -145,9 +146,10 @@ class Vault:
         """The placeholder of a value; `quoted` is how it stands inside a JSON string."""
         forms = (value, quote(value) if quoted is None else quoted)
         key = self.keys.get(forms)
+        name = label(entity)
         while key is None:
-            number = self.counts[entity] = self.counts.get(entity, 0) + 1
-            if (fresh := f"{entity}_{number}") not in self.reserved:
+            number = self.counts[name] = self.counts.get(name, 0) + 1
+            if (fresh := f"{name}_{number}") not in self.reserved:
                 key = self.keys[forms] = fresh
                 self.values[fresh] = forms
         return f"<{key}>"
@@ -240,9 +242,9 @@ def _unquoted(value: str) -> str:
 
 def _key(match: re.Match[str]) -> str:
     """What a placeholder is called in the vault."""
-    label = match["a"] or match["b"] or match["c"]
-    label = label.upper().replace("\\", "").replace(" ", "_").replace("-", "_")
-    return f"{label}_{int(match['m'] or match['n'] or match['o'])}"
+    name = match["a"] or match["b"] or match["c"]
+    name = name.upper().replace("\\", "").replace(" ", "_").replace("-", "_")
+    return f"{name}_{int(match['m'] or match['n'] or match['o'])}"
 
 
 def _keys(text: str) -> Iterator[str]:

@@ -371,7 +371,7 @@ def presidio() -> Any:
 def test_the_entities_are_those_of_presidio_s_english_registry(presidio: Any) -> None:
     from guards._pii._find import NAMES
 
-    assert set(presidio.get_supported_entities("en")) == set(PATTERNS) | NAMES
+    assert set(presidio.get_supported_entities("en")) == set(PATTERNS) | NAMES - {"ADDRESS"}
 
 
 SENTENCES = st.lists(
