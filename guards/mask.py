@@ -31,7 +31,7 @@ class Mask:
     `patterns` are entities of your own: a regular expression in RE2's syntax, a score, and context
     words.  `scores` gives an entity a least score of its own.  `operators` says by entity what stands in
     a value's place: a `placeholder`, `encrypt` (AES, by Presidio) and a `surrogate` of the same form are
-    taken back in the reply; `redact`, `partial` (the last four letters or digits stay) and `hash` (HMAC-
+    taken back in the reply; `redact`, `partial` (the last four letters or digits stay) and `hash` (HMAC with
     SHA256) are not.  `key` is the secret that hashing and encrypting need.  `new` says what becomes of
     personal data in a reply that no call of ours held: `allow` it, `report` it, `redact` it or `block`
     the reply.
