@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from guards._body import leaves, put
-from guards._errors import Blocked
+from guards._errors import Blocked, Exhausted
 from guards._flow import Flow
 from guards._pii._entities import FOUND, NAMES, Pattern, linear
 from guards._pii._find import Finder, Span, again, finder, installed
@@ -15,7 +15,8 @@ from guards._pii._operators import AES_KEYS, KEYED, Operator, Operators
 from guards._pii._vault import Unmask, Vault, disjoint
 from guards._stream import mend
 from guards._types import Call, Event, Filter, Finding, Reply, Role
-from guards._wishes import record, update
+from guards._units import Seconds
+from guards._wishes import clock, record, update
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class Mask:
 
     `entities` are Presidio's names for what its pattern recognizers find, at `score` (0 to 1) or more;
     `deny` terms are always masked, whatever their case, `allow` values never.  `scope` says who shares
-    placeholders: the attempts of one call, or all calls of a session.  `roles` limits whose parts are
+    placeholders: the attempts of one call, all calls of a session, or all of a tenant (the run's tag
+    `tenant`); what they share is forgotten when it was not used for `ttl` seconds, and holds `most` values.
+    `roles` limits whose parts are
     masked.  `nlp` names what finds people, places and organisations: a spaCy pipeline, by name or path,
     or `none`.
 
@@ -57,7 +60,9 @@ class Mask:
     deny: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     roles: tuple[Role, ...] = ("system", "user", "assistant", "tool")
-    scope: Literal["call", "session"] = "call"
+    scope: Literal["call", "session", "tenant"] = "call"
+    ttl: Seconds = 86_400.0
+    most: int = 10_000
     nlp: str = "none"
     patterns: tuple[Pattern, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -84,6 +89,8 @@ class Mask:
                 )
         if not 0 <= self.score <= 1:
             raise ValueError(f"score goes from 0 to 1, not {self.score}")
+        if not (self.ttl > 0 and self.most > 0):
+            raise ValueError("ttl and most must be more than 0")
         if not all(self.deny):
             raise ValueError("an empty term under `deny` would mask everything")
         own = {pattern.entity for pattern in self.patterns}
@@ -110,9 +117,12 @@ class Mask:
         find = self.find
         spans = [find(part.text) if part.role in self.roles else [] for part in call.parts]
         operators = Operators(self.operators, self.key)
+        now = yield from clock()
 
         def change(state: Vault | None) -> tuple[Vault, tuple[Vault, list[str], list[list[Span]]]]:
-            vault = state.copy() if state is not None else Vault()
+            fresh = state is None or now - state.used > self.ttl
+            vault = Vault() if state is None or fresh else state.copy()
+            vault.used = now
             known = vault.known | _values(call, spans)
             everywhere = [
                 [*found, *again(part.text, known)] if part.role in self.roles else []
@@ -122,10 +132,12 @@ class Mask:
                 vault.mask(part.text, found, operators, call.text)
                 for part, found in zip(call.parts, everywhere, strict=True)
             ]
+            if len(vault.values) + len(vault.standins) > self.most:
+                raise Exhausted(f"room for {self.most} masked values")
             return vault, (vault, texts, everywhere)
 
-        if self.scope == "session" and call.run.session:
-            vault, texts, everywhere = yield from update(f"mask:{call.run.session}", change)
+        if shared := self._shared(call):
+            vault, texts, everywhere = yield from update(shared, change)
         else:
             vault, texts, everywhere = change(None)[1]
         told = iter(texts)
@@ -142,6 +154,13 @@ class Mask:
                 yield from record(call.event("found", "mask", leaked, side="reply", then=self.new))
         return _restored(reply, vault) if vault else reply
 
+    def _shared(self, call: Call) -> str:
+        """The key under which placeholders are shared; empty if they are this call's own."""
+        whose = {"call": "", "session": call.run.session, "tenant": call.run.tags.get("tenant", "")}[
+            self.scope
+        ]
+        return vault_key(self.scope, whose) if whose else ""
+
     def _judged(self, reply: Reply, find: Finder, vault: Vault) -> tuple[Reply, tuple[Finding, ...]]:
         """The reply without the personal data that is the model's own, and what that was."""
         fresh = [
@@ -155,6 +174,11 @@ class Mask:
             fixes = iter(fresh)
             reply = reply.rewrite(lambda part: mend(part.text, next(fixes)))
         return reply, leaked
+
+
+def vault_key(scope: str, whose: str) -> str:
+    """Where a store keeps the vault of a session or a tenant."""
+    return f"mask:{scope}:{whose}"
 
 
 def _values(call: Call, spans: list[list[Span]]) -> dict[str, str]:

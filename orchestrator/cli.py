@@ -213,6 +213,30 @@ def unmask(file: IO[str], vault: Path, key_env: str) -> None:
     click.echo(opened.unmask(file.read()), nl=False)
 
 
+@cli.command()
+@click.option("--store", type=click.Path(path_type=Path, exists=True), required=True, help="An SQLite store.")
+@click.option("--session", help="Whose masked values are forgotten.")
+@click.option("--tenant", help="The same for a tenant.")
+def forget(store: Path, session: str | None, tenant: str | None) -> None:
+    """Forget the personal data that a store keeps for a session or a tenant.
+
+    \b
+    Example:
+      wardline forget --store state.db --session s-17
+    """
+    from guards.mask import vault_key
+    from orchestrator.stores.sqlite import Sqlite
+
+    named = {"session": session, "tenant": tenant}
+    keys = [vault_key(scope, whose) for scope, whose in named.items() if whose]
+    if not keys:
+        raise click.UsageError("name --session or --tenant")
+    opened = Sqlite(store)
+    known = [opened.forget(key) for key in keys]
+    opened.close()
+    click.echo("forgotten" if any(known) else "nothing was kept")
+
+
 def _secret(name: str) -> str:
     import os
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,11 @@ from guards._pii._find import Span
 from guards._pii._operators import Operators
 from guards._pii._vault import Vault, disjoint
 from guards.mask import Mask
+from orchestrator.stores._codec import Codec
 from policies import Policy, PolicyError, load
 
-SEAL = b"wardline vault 1\n"
+# What a vault in a file of its own is sealed as.
+FILE = "the vault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,40 +69,12 @@ def explained(guard: Mask, text: str) -> list[dict[str, Any]]:
 
 def save(vault: Vault, path: Path, key: str) -> None:
     """Write a vault to a file, encrypted (AES-GCM) under a key of 16, 24 or 32 bytes."""
-    import os
-
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    state = {
-        "values": vault.values,
-        "counts": vault.counts,
-        "reserved": sorted(vault.reserved),
-        "standins": vault.standins,
-    }
-    nonce = os.urandom(12)
-    path.write_bytes(SEAL + nonce + AESGCM(key.encode()).encrypt(nonce, json.dumps(state).encode(), SEAL))
+    path.write_bytes(Codec(key).encode(vault, FILE))
 
 
 def restored(path: Path, key: str) -> Vault:
     """Read a vault back; raises ValueError if the file is not one, was changed, or has another key."""
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    sealed = path.read_bytes()
-    if not sealed.startswith(SEAL):
+    vault = Codec(key).decode(path.read_bytes(), FILE)
+    if not isinstance(vault, Vault):
         raise ValueError(f"{path} is no vault")
-    nonce, body = sealed[len(SEAL) : len(SEAL) + 12], sealed[len(SEAL) + 12 :]
-    try:
-        state = json.loads(AESGCM(key.encode()).decrypt(nonce, body, SEAL))
-    except (InvalidTag, ValueError):
-        raise ValueError(f"{path} was changed, or sealed under another key") from None
-    values = {name: (forms[0], forms[1]) for name, forms in state["values"].items()}
-    standins = {text: (entity, (forms[0], forms[1])) for text, (entity, forms) in state["standins"].items()}
-    return Vault(
-        values=values,
-        keys={forms: name for name, forms in values.items()},
-        counts=state["counts"],
-        reserved=set(state["reserved"]),
-        standins=standins,
-        stood={forms: text for text, (_, forms) in standins.items()},
-    )
+    return vault

@@ -11,6 +11,7 @@ from guards._pii._operators import Operators
 from guards._pii._vault import Vault
 from orchestrator import personal
 from orchestrator.cli import cli
+from orchestrator.stores._codec import Codec
 from policies import PolicyError
 
 LETTER = "Dear ann@example.com,\nyour card 4111 1111 1111 1111 is blocked.\n"
@@ -47,7 +48,7 @@ def test_a_vault_opens_to_its_key_alone_and_shows_any_change(letter: Path, tmp_p
     assert "was changed, or sealed under another key" in other.output
     for place in range(len(sealed)):
         vault.write_bytes(sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :])
-        with pytest.raises(ValueError, match=r"is no vault|was changed"):
+        with pytest.raises(ValueError, match=r"holds nothing of ours|was changed"):
             personal.restored(vault, KEY)
     short = wardline("unmask", letter, "--vault", vault, key="short")
     assert "must hold a key of 16, 24 or 32 bytes; it holds 5" in short.output
@@ -59,6 +60,12 @@ def test_a_vault_comes_back_whole(tmp_path: Path) -> None:
     vault.mask("Oslo", [Span(0, 4, "LOCATION")], Operators({"LOCATION": "surrogate"}, KEY))
     personal.save(vault, tmp_path / "vault", KEY)
     assert personal.restored(tmp_path / "vault", KEY) == vault
+
+
+def test_a_sealed_state_that_is_no_vault_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "vault").write_bytes(Codec(KEY).encode({"a": 1}, personal.FILE))
+    with pytest.raises(ValueError, match="is no vault"):
+        personal.restored(tmp_path / "vault", KEY)
 
 
 def test_what_was_found_is_explained(letter: Path) -> None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from guards._pii._entities import LABELS, label
 from guards._pii._find import Span
@@ -107,6 +107,7 @@ class Vault:
 
     A value has two forms: as it is, and as it stands inside a JSON string.  `standins` are the stand-ins that
     are no placeholders, each with the value's forms; `stood` is the same the other way round.
+    `used` is when it was last used, in seconds on the driver's clock.
     """
 
     values: dict[str, Forms] = field(default_factory=dict)
@@ -115,6 +116,7 @@ class Vault:
     reserved: set[str] = field(default_factory=set)
     standins: dict[str, tuple[str, Forms]] = field(default_factory=dict)
     stood: dict[Forms, str] = field(default_factory=dict)
+    used: float = 0.0
 
     def copy(self) -> Vault:
         return Vault(
@@ -124,6 +126,34 @@ class Vault:
             set(self.reserved),
             dict(self.standins),
             dict(self.stood),
+            self.used,
+        )
+
+    def dump(self) -> dict[str, Any]:
+        """The vault as JSON values."""
+        return {
+            "values": self.values,
+            "counts": self.counts,
+            "reserved": sorted(self.reserved),
+            "standins": self.standins,
+            "used": self.used,
+        }
+
+    @classmethod
+    def load(cls, state: Mapping[str, Any]) -> Vault:
+        """The vault that was dumped."""
+        values = {name: (value, quoted) for name, (value, quoted) in state["values"].items()}
+        standins = {
+            text: (entity, (value, quoted)) for text, (entity, (value, quoted)) in state["standins"].items()
+        }
+        return cls(
+            values=values,
+            keys={forms: name for name, forms in values.items()},
+            counts=dict(state["counts"]),
+            reserved=set(state["reserved"]),
+            standins=standins,
+            stood={forms: text for text, (_, forms) in standins.items()},
+            used=state["used"],
         )
 
     def __bool__(self) -> bool:
