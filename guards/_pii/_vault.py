@@ -259,8 +259,9 @@ class Vault:
 
 
 def quote(value: str) -> str:
-    """A value as it stands inside a JSON string."""
-    return json.dumps(value, ensure_ascii=False)[1:-1]
+    """A value as it stands inside a JSON string; itself where that is the same, to be kept once."""
+    quoted = json.dumps(value, ensure_ascii=False)[1:-1]
+    return value if quoted == value else quoted
 
 
 def _unquoted(value: str) -> str:
