@@ -18,6 +18,9 @@ LANGUAGE = "en"
 SHORT = 6
 # How many words a vocabulary may keep before it is replaced by a fresh one.
 VOCABULARY = 50_000
+# The shortest part of a name that is looked for by itself.
+SHORTEST_NAME = 3
+WORD = re.compile(r"[^\W\d_]+")
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -78,9 +81,10 @@ def finder(
 def again(text: str, known: Mapping[str, str]) -> Iterator[Span]:
     """Where values that were found elsewhere stand in this text too, as they are or escaped for JSON.
 
-    What showed them to be personal may be missing here: a number without the words that explain it.
-    `known` maps each value to its entity.
+    What showed them to be personal may be missing here: a number without the words that explain it, the
+    rest of a name.  `known` maps each value to its entity.
     """
+    yield from _named_again(text, known)
     for value, entity in known.items():
         for form in _forms(value):
             start = text.find(form)
@@ -89,6 +93,28 @@ def again(text: str, known: Mapping[str, str]) -> Iterator[Span]:
                 if len(form) >= SHORT or not _within_a_word(text, start, end):
                     yield Span(start, end, entity)
                 start = text.find(form, start + 1)
+
+
+def _named_again(text: str, known: Mapping[str, str]) -> Iterator[Span]:
+    """Where parts of people's names that were found elsewhere stand as words: "Ann", "lee" after "Ann Lee".
+
+    A word that is no name by itself, such as "will", counts only with a capital.
+    """
+    parts = {
+        word.casefold()
+        for value, entity in known.items()
+        if entity == "PERSON"
+        for word in WORD.findall(value)
+        if len(word) >= SHORTEST_NAME
+    }
+    if not parts:
+        return
+    from spacy.lang.en.stop_words import STOP_WORDS
+
+    for match in WORD.finditer(text):
+        word = match[0]
+        if word.casefold() in parts and not (word.islower() and word in STOP_WORDS):
+            yield Span(match.start(), match.end(), "PERSON")
 
 
 def _forms(value: str) -> set[str]:

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from guards import Run
 from guards._pii._entities import BY_CONTEXT, FOUND, LABELS, NATIONAL, Pattern, recognizers
-from guards._pii._find import finder
+from guards._pii._find import again, finder
 from guards.mask import Mask
+from orchestrator import VirtualClock, World
 from orchestrator.testing import play, say
 from tests.engine.example_guards import ask
 
@@ -102,6 +104,28 @@ def test_a_pipeline_in_a_folder_finds_names(pipeline: Path) -> None:
     outcome = play(guard, ask("Ann Lee (ann@example.com) is in Oslo"), lambda call: say(call.text))
     assert outcome.calls[0].text == "<PERSON_1> (<EMAIL_ADDRESS_1>) is in <LOCATION_1>"
     assert outcome.text == "Ann Lee (ann@example.com) is in Oslo"
+
+
+def test_a_name_that_was_found_once_is_known_by_its_parts(pipeline: Path) -> None:
+    guard = Mask(entities=("PERSON",), nlp=str(pipeline), scope="session")
+    world = World(clock=VirtualClock())
+    run = Run(session="s")
+    sent = [
+        play(guard, ask(text, run=run), [say("ok")], world=world).calls[0].text
+        for text in ("Ann Lee called", "ask Ann or lee, or ANN LEE", "Annabel is in Leeds")
+    ]
+    assert sent == [
+        "<PERSON_1> called",
+        "ask <PERSON_2> or <PERSON_3>, or <PERSON_4> <PERSON_5>",
+        "Annabel is in Leeds",
+    ]
+
+
+def test_a_common_word_is_a_name_only_with_a_capital() -> None:
+    known = {"Will Ng": "PERSON"}
+    text = "Will will not, WILL would; ng"
+    assert [text[s.start : s.end] for s in again(text, known)] == ["Will", "WILL"]
+    assert {s.entity for s in again(text, {"Will": "TERM"})} == {"TERM"}
 
 
 @pytest.mark.parametrize("missing", ["en_core_web_none", "no/such/folder", "not a name"])
