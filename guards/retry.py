@@ -17,20 +17,24 @@ class Retry:
     """Up to `attempts` tries in all, with exponential backoff and full jitter between them.
 
     Before the n-th retry it waits `base` times 2 ** (n - 1) seconds, at most `max`, or with full
-    `jitter` a random part of that; never less than the server asked for.  Only failures that may pass
-    are tried again (timeouts, broken connections, statuses such as 429 and 503), only an idempotent
-    tool, and never past the run's deadline: then the last failure is raised at once. Method: exponential
-    backoff with full jitter.
+    `jitter` a random part of that; never less than the server asked for; when that is more than
+    `max_retry_after` seconds, it does not wait at all. Only failures that may pass are tried again
+    (timeouts, broken connections, statuses such as 429 and 503), only an idempotent tool, and never past
+    the run's deadline: then the last failure is raised at once. Method: exponential backoff with full
+    jitter.
     """
 
     attempts: int = 3
     base: Seconds = 1.0
     max: Seconds = 30.0
     jitter: Literal["full", "none"] = "full"
+    max_retry_after: Seconds = 60.0
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise ValueError(f"attempts counts the first try too, so it is at least 1, not {self.attempts}")
+        if not self.max_retry_after >= 0:
+            raise ValueError(f"max_retry_after must not be negative, as {self.max_retry_after} s is")
         if not 0 <= self.base <= self.max:
             raise ValueError(f"base ({self.base} s) must not be negative or more than max ({self.max} s)")
 
@@ -42,7 +46,7 @@ class Retry:
                 reply: Reply = yield call
                 return reply
             except UpstreamError as failure:
-                if not failure.retryable:
+                if not failure.retryable or (failure.retry_after or 0.0) > self.max_retry_after:
                     raise
                 seconds = self._backoff(retry)
                 if self.jitter == "full":

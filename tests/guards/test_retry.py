@@ -14,7 +14,7 @@ from tests.engine.example_guards import ask
 PASSING = st.builds(
     lambda status, after: UpstreamError("m", status, after, "status"),
     st.sampled_from([408, 409, 429, 500, 502, 503, 504, 529]),
-    st.none() | st.floats(0, 100),
+    st.none() | st.floats(0, 60),
 ) | st.sampled_from([TimeoutError(), ConnectionError()])
 LASTING = st.sampled_from(
     [ValueError(), UpstreamError("m", 400, kind="status"), Blocked((Finding(code="c", message="m"),), "call")]
@@ -82,6 +82,7 @@ def test_only_an_idempotent_tool_is_tried_again(options: dict[str, Any], attempt
         ({"base": -1.0}, "must not be negative"),
         ({"base": 9.0, "max": 3.0}, "more than max"),
         ({"base": float("nan")}, "must not be negative"),
+        ({"max_retry_after": -1.0}, "must not be negative"),
     ],
 )
 def test_a_wrong_setting_is_refused(settings: dict[str, Any], problem: str) -> None:
