@@ -67,6 +67,16 @@ def test_it_never_passes_the_deadline(guard: Retry, faults: list[Any], deadline:
         assert outcome.error.retryable  # the last failure itself, not a bare "out of time"
 
 
+@given(st.floats(60.1, 1e9))
+def test_a_server_that_asks_for_too_much_is_not_waited_for(seconds: float) -> None:
+    outcome = play(Retry(), ask(), [UpstreamError("m", 429, seconds, "status"), say("ok")])
+    assert (outcome.attempts, outcome.seconds) == (1, 0)
+    assert isinstance(outcome.error, UpstreamError)
+    assert outcome.error.retry_after == seconds
+    patient = play(Retry(max_retry_after=1e9), ask(), [UpstreamError("m", 429, seconds, "status"), say("ok")])
+    assert (patient.text, patient.seconds >= seconds) == ("ok", True)
+
+
 @pytest.mark.parametrize(
     ("options", "attempts"), [({}, 1), ({"idempotent": True}, 3), ({"idempotent": False}, 1)]
 )
