@@ -82,7 +82,7 @@ def start(
     inputs: Sequence[Path | str] = (),
     *,
     output: Path | str | None = None,
-    target: str = "model",
+    target: str | None = None,
     system: str | None = None,
     upstream: str | None = None,
     model: str = "sim",
@@ -94,7 +94,8 @@ def start(
 ) -> int:
     """Do the job, and say on standard error how it went.
 
-    Without an `upstream` URL the simulated provider answers, in simulated time.  `model` is the name at the
+    Without a `target`, the policy's only model is meant, if it has one.  Without an `upstream` URL the
+    simulated provider answers, in simulated time.  `model` is the name at the
     upstream; the policy's own `id` for the target is used where nothing else is said.
     """
     if concurrency < 1:
@@ -102,6 +103,8 @@ def start(
     ledger = Ledger()
     draw = Draws(seed).draw if upstream is None else random
     gate = Orchestrator.from_policy(policy, world=World(clock=LoopClock(), sink=ledger.note, random=draw))
+    if target is None:
+        target = next(iter(gate.policy.models)) if len(gate.policy.models) == 1 else "model"
     if model == "sim" and target in gate.policy.models:
         model = gate.policy.models[target].id
     wanted = wanted_schema(gate, target)

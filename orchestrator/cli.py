@@ -127,7 +127,7 @@ def new(path: Path) -> None:
 @POLICY
 @click.argument("inputs", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: standard output.")
-@click.option("--target", default="model", show_default=True, help="What the policy calls the model.")
+@click.option("--target", help="What the policy calls the model; default: its only one, else `model`.")
 @click.option("--system", help="A system message to put before each text.")
 @click.option("--upstream", help="An OpenAI-compatible server's base URL; default: the simulated provider.")
 @click.option("--model", default="sim", show_default=True, help="The model's name at the upstream.")

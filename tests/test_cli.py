@@ -137,6 +137,21 @@ def test_run_sends_text_through_the_guarded_model(policy: Path, tmp_path: Path) 
     assert record["usage"]["input"] > 0
 
 
+def test_run_charges_the_only_model_of_a_policy(tmp_path: Path) -> None:
+    policy, letter = tmp_path / "policy.yaml", tmp_path / "letter.txt"
+    policy.write_text(
+        "wardline: 1\n"
+        "models: {small: {id: m-1, price: {input: 1.0, output: 2.0}}}\n"
+        "model: [{use: timeout}]\n",
+        encoding="utf-8",
+    )
+    letter.write_text("What is a bill of lading?", encoding="utf-8")
+    done = wardline("run", "-p", policy, letter, "--faults", "none")
+    record = json.loads(done.stdout)
+    used = record["usage"]
+    assert record["cost"] == pytest.approx((used["input"] * 1.0 + used["output"] * 2.0) / 1e6)
+
+
 def test_demo_tells_both_sides() -> None:
     told = wardline("demo", "--documents", 9, "--seed", 3)
     assert told.exit_code == 0
