@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from guards._pii._entities import NAMES, PATTERNS, Pattern, own, recognizers
+from guards._pii._entities import NAMES, NEEDED, PATTERNS, Pattern, own, recognizers
 
 LANGUAGE = "en"
 
@@ -64,10 +64,11 @@ def finder(
 
     def find(text: str) -> list[Span]:
         spans = [Span(one.start(), one.end(), "TERM") for one in terms.finditer(text)] if deny else []
-        if engine is not None:
+        looked_for = [one for one in entities if one not in NEEDED or NEEDED[one].search(text)]
+        if engine is not None and looked_for:
             # The word splitter takes no lone surrogates; offsets stay, as one character replaces one.
             clean = SURROGATES.sub("\ufffd", text)
-            results = engine.analyze(clean, LANGUAGE, entities=list(entities), score_threshold=lowest)
+            results = engine.analyze(clean, LANGUAGE, entities=looked_for, score_threshold=lowest)
             spans += [
                 Span(one.start, one.end, one.entity_type, one.score)
                 for one in results

@@ -393,6 +393,22 @@ SENTENCES = st.lists(
 ).map(" ".join)
 
 
+BARE = st.text(alphabet="abcdef:.-@/ xXyz\u0663\uff11", max_size=40)
+
+
+@settings(max_examples=300)
+@given(BARE)
+@example("aa:bb:cc:dd:ee:ff")
+@example("aabb.ccdd.eeff")
+@example("::")
+@example("x.de")
+@example("abcdefab-abcd-abcd-abcd-abcdefabcdef")
+def test_what_is_not_looked_for_is_not_there(presidio: Any, text: str) -> None:
+    mine = finder(PATTERNS, 0.0)(text)
+    oracle = presidio.analyze(text, "en", entities=list(PATTERNS))
+    assert sorted(mine) == sorted(Span(one.start, one.end, one.entity_type, one.score) for one in oracle)
+
+
 @settings(max_examples=100)
 @given(SENTENCES)
 def test_patterns_are_found_as_presidio_finds_them(presidio: Any, text: str) -> None:
