@@ -56,6 +56,7 @@ def finder(
     """
     entities = tuple(dict.fromkeys((*entities, *(pattern.entity for pattern in patterns))))
     engine = _engine(frozenset(entities), nlp, patterns) if entities else None
+    hints = {NEEDED.get(entity) for entity in entities}
     least = dict(scores)
     lowest = min([score, *least.values()])
     written = {form for term in deny for form in _forms(term)}
@@ -64,7 +65,8 @@ def finder(
 
     def find(text: str) -> list[Span]:
         spans = [Span(one.start(), one.end(), "TERM") for one in terms.finditer(text)] if deny else []
-        looked_for = [one for one in entities if one not in NEEDED or NEEDED[one].search(text)]
+        seen = {needed for needed in hints if needed is None or needed.search(text)}
+        looked_for = [one for one in entities if NEEDED.get(one) in seen]
         if engine is not None and looked_for:
             # The word splitter takes no lone surrogates; offsets stay, as one character replaces one.
             clean = SURROGATES.sub("\ufffd", text)
