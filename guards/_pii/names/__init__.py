@@ -1,0 +1,107 @@
+"""The built-in finder of names, places, organisations and addresses: a conditional random field in pure Python.
+
+What it was trained on, how well it finds and where it fails is in `CARD.md` beside this file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from importlib.resources import files
+from typing import Literal
+
+from guards._pii._find import Span
+from guards._pii.names._decode import Model
+from guards._pii.names._features import Word, sentences
+from guards._pii.names._pack import LABELS, read
+
+PACK = "names.pack"
+# Strict: a word that is less sure than this to be outside counts as part of a name.
+SURE_OUTSIDE = 0.8
+FENCE = re.compile(r"^[ \t]{0,3}(?:```|~~~)")
+CODE = re.compile(
+    r"[;{}]\s*$|^\s*(?:def|class|import|from|return|SELECT|INSERT|UPDATE|at|File|#include|const|let|var|func)\b.*"
+    r"[(){}=;:,\"*]|^\s*[\w.\[\]\"'-]{1,80}\s*[:+-]?=[^=]|^(?: {4}|\t)\S.*[(){}=;<>]"
+)
+# Only this much of a line is looked at to tell whether it is code.
+HEAD = 400
+
+
+def finder(mode: Literal["balanced", "strict"] = "balanced") -> Callable[[str], list[Span]]:
+    """What finds PERSON, LOCATION, ORGANIZATION and ADDRESS in a text.
+
+    `balanced` takes the likeliest reading; `strict` marks whatever is not surely outside, in prose only.
+    Spans are in order, never overlap, and carry the probability (0 to 1) as score. Linear time, safe in threads.
+    """
+    if mode not in ("balanced", "strict"):
+        raise ValueError(f"names: mode is {mode!r}; say balanced or strict")
+    return _strict if mode == "strict" else _balanced
+
+
+@lru_cache(maxsize=1)
+def model() -> Model:
+    """The shipped model, read once."""
+    return Model(read(files(__package__).joinpath(PACK).read_bytes()))
+
+
+def _balanced(text: str) -> list[Span]:
+    return list(_spans(text, model(), strict=False))
+
+
+def _strict(text: str) -> list[Span]:
+    return list(_spans(text, model(), strict=True))
+
+
+def _spans(text: str, model: Model, *, strict: bool) -> Iterator[Span]:
+    code = _code(text) if strict else []
+    for words in sentences(text):
+        while code and code[-1][1] <= words[0].start:
+            code.pop()
+        careful = strict and not (code and code[-1][0] <= words[0].start)
+        for start, rows in model.islands(words):
+            labels = model.best(rows)
+            if careful or any(labels):
+                chances = model.chances(rows)
+                labels = _widened(labels, chances) if careful else labels
+                yield from _joined(words[start : start + len(rows)], labels, chances)
+
+
+def _widened(labels: list[int], chances: list[list[float]]) -> list[int]:
+    """The labels, with a name's wherever a word is not sure to be outside."""
+    out: list[int] = []
+    for label, row in zip(labels, chances, strict=True):
+        if not label and row[0] < SURE_OUTSIDE:
+            label = max(range(1, len(row)), key=row.__getitem__)
+            # An inside without a beginning begins, so that every marked word is in some span.
+            if LABELS[label][0] == "I" and not (out and LABELS[out[-1]][2:] == LABELS[label][2:]):
+                label -= 1
+        out.append(label)
+    return out
+
+
+def _joined(words: list[Word], labels: list[int], chances: list[list[float]]) -> Iterator[Span]:
+    at = 0
+    while at < len(labels):
+        entity, end = LABELS[labels[at]][2:], at + 1
+        if entity:
+            while end < len(labels) and LABELS[labels[end]] == f"I-{entity}":
+                end += 1
+            sure = min(1.0 - row[0] for row in chances[at:end])
+            yield Span(words[at].start, words[end - 1].end, entity, round(min(max(sure, 0.0), 1.0), 3))
+        at = end
+
+
+def _code(text: str) -> list[tuple[int, int]]:
+    """Where lines of code are, last first: fenced blocks, and lines that look like it."""
+    found, fenced, at = [], False, 0
+    for line in text.split("\n"):
+        fence = FENCE.match(line)
+        if fenced or fence or CODE.search(line[:HEAD]):
+            found.append((at, at + len(line) + 1))
+        fenced = fenced != bool(fence)
+        at += len(line) + 1
+    return found[::-1]
+
+
+__all__ = ["finder", "model"]

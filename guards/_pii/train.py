@@ -1,0 +1,176 @@
+"""Train the built-in finder of names: `python -m guards._pii.train DATA [--without SOURCE]`.
+
+DATA is a folder with `train.jsonl.gz` (rows of source, text and spans of start, end and label) and the lists
+`common-forenames-by-country.csv.gz`, `common-surnames-by-country.csv.gz` and `world-cities.csv.gz`; `CARD.md` says
+where each set is published. Needs the packages python-crfsuite and Faker. Writes the pack beside the finder, or
+to `--out`; the same data and versions give the same pack.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from guards._pii.names._decode import features
+from guards._pii.names._features import Word, digest, pair, sentences
+from guards._pii.names._pack import LABELS, written
+from guards._pii.names._samples import Lists, Spans, samples
+
+SEED = 3
+SAMPLES = 16_000
+ENTITIES = {"PERSON", "LOCATION", "ORGANIZATION", "ADDRESS"}
+LOCALES = (
+    "en_US en_GB en_IN en_NG de_DE fr_FR es_ES es_MX it_IT nl_NL pl_PL pt_BR sv_SE tr_TR cs_CZ da_DK fi_FI hu_HU no_NO"
+    " ro_RO hr_HR id_ID en_IE"
+).split()
+# Kept of a weight: steps of a 127th of the largest that is told apart.
+LARGEST = 6.0
+# How a source's rows are thinned: voice commands that all sound alike would crowd out the rest.
+SHARES = {"snips-train": 0.4, "sec-train": 0.6}
+
+Row = tuple[str, Spans]
+
+
+def rows(path: Path, without: Iterable[str] = ()) -> Iterator[Row]:
+    """The labelled texts of a file, but those of some sources."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            kept = digest(row["text"]) % 100 < 100 * SHARES.get(row["source"], 1)
+            if row["source"] not in without and kept:
+                spans = [(s["start"], s["end"], s["label"]) for s in row["spans"] if s["label"] in ENTITIES]
+                yield row["text"], spans
+
+
+def labels(words: list[Word], spans: Spans) -> list[str]:
+    """Each word's label."""
+    out = ["O"] * len(words)
+    for start, end, label in spans:
+        inside = [
+            index
+            for index, word in enumerate(words)
+            if start <= word.start and word.end <= end + 1 and word.start < end
+        ]
+        for place, index in enumerate(inside):
+            out[index] = f"{'I' if place else 'B'}-{label}"
+    return out
+
+
+def lists(data: Path) -> tuple[Lists, list[str]]:
+    """Names to fill sentences with, and all of them that are of one word or two for the gazetteers."""
+    forenames = _column(data / "common-forenames-by-country.csv.gz", "Romanized Name")
+    surnames = _column(data / "common-surnames-by-country.csv.gz", "Romanized Name")
+    for locale in LOCALES:
+        provider = import_module(f"faker.providers.person.{locale}").Provider
+        forenames += list(dict.fromkeys(provider.first_names))
+        surnames += list(dict.fromkeys(provider.last_names))
+    with gzip.open(data / "world-cities.csv.gz", "rt", encoding="utf-8-sig") as lines:
+        places = list(csv.DictReader(lines))
+    cities = [place["name"] for place in places]
+    countries = sorted({place["country"] for place in places})
+    regions = sorted({place["subcountry"] for place in places if place["subcountry"]})
+    return Lists(_clean(forenames), _clean(surnames), _clean(cities), countries), regions
+
+
+def _column(path: Path, column: str) -> list[str]:
+    with gzip.open(path, "rt", encoding="utf-8-sig") as lines:
+        return [row[column] for row in csv.DictReader(lines) if row[column]]
+
+
+def _clean(names: Iterable[str]) -> list[str]:
+    return [
+        name for name in dict.fromkeys(names) if re.fullmatch(r"[^\W\d_][^\d_,/()]*", name) and len(name) > 1
+    ]
+
+
+def gazetteers(lists: Lists, regions: list[str]) -> dict[str, set[int]]:
+    """Hashed: f forenames, s surnames, c places of one word, k countries and regions, w words of longer places."""
+    out: dict[str, set[int]] = {name: set() for name in ("f", "s", "c", "k", "w", "places")}
+    for letter, names in (("f", lists.forenames), ("s", lists.surnames)):
+        out[letter] |= {digest(name.lower()) for name in names}
+    for letter, names in (("c", lists.cities), ("k", lists.countries), ("k", regions)):
+        for name in names:
+            words = re.findall(r"\w+", name.lower())
+            out[letter if len(words) == 1 else "w"] |= {
+                digest(word) for word in words if len(words) == 1 or len(word) > 3
+            }
+            if len(words) == 2:
+                out["places"].add(digest(pair(*words)))
+    return out
+
+
+def thinned(gazetteers: dict[str, set[int]], turn: int) -> dict[str, set[int]]:
+    """The gazetteers without a quarter of their entries, another quarter each turn: no name is in every list."""
+    return {name: {number for number in held if number % 4 != turn} for name, held in gazetteers.items()}
+
+
+def trained(
+    examples: Iterable[Row], gazetteers: dict[str, set[int]], model: Path, c1: float, c2: float, rounds: int
+) -> dict[Any, Any]:
+    """The weights that fit the examples: (feature, label) to weight, and label pairs to weight."""
+    import pycrfsuite
+
+    trainer = pycrfsuite.Trainer(verbose=False)
+    trainer.select("lbfgs")
+    trainer.set_params({"c1": c1, "c2": c2, "max_iterations": rounds, "feature.possible_transitions": True})
+    turns = [thinned(gazetteers, turn) for turn in range(5)]
+    for number, (text, spans) in enumerate(examples):
+        for words in sentences(text):
+            trainer.append(features(words, turns[number % 5]), labels(words, spans))
+    trainer.train(str(model))
+    tagger = pycrfsuite.Tagger()
+    tagger.open(str(model))
+    info = tagger.info()
+    return {"state": info.state_features, "moves": info.transitions}
+
+
+def packed(weights: dict[Any, Any], gazetteers: dict[str, set[int]]) -> bytes:
+    """The pack of these weights: eight bits each, those next to nothing left out."""
+    step = LARGEST / 127
+    table: dict[int, list[int]] = {}
+    for (feature, label), weight in weights["state"].items():
+        number = max(-127, min(127, round(weight / step)))
+        if number:
+            table.setdefault(digest(feature), [0] * len(LABELS))[LABELS.index(label)] = number
+    moves = [[round(weights["moves"].get((a, b), -4.0), 3) for b in LABELS] for a in LABELS]
+    return written(step, table, moves, gazetteers)
+
+
+def main() -> None:
+    """Train from the folder named on the command line."""
+    from faker import Faker
+
+    parser = argparse.ArgumentParser(description="Train the built-in finder of names.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "names" / "names.pack")
+    parser.add_argument(
+        "--without", action="append", default=[], help="a source that is left out, to measure on it"
+    )
+    parser.add_argument("--c1", type=float, default=0.15)
+    parser.add_argument("--c2", type=float, default=0.02)
+    parser.add_argument("--rounds", type=int, default=90)
+    said = parser.parse_args()
+    names, regions = lists(said.data)
+    fake = Faker()
+    fake.seed_instance(SEED)
+    held = gazetteers(names, regions)
+    examples = [*rows(said.data / "train.jsonl.gz", said.without), *samples(names, fake.random, SAMPLES)]
+    with TemporaryDirectory() as folder:
+        weights = trained(examples, held, Path(folder) / "model", said.c1, said.c2, said.rounds)
+    data = packed(weights, held)
+    said.out.write_bytes(data)
+    counts = Counter(label for _, spans in examples for *_, label in spans)
+    print(f"{len(examples)} texts, {dict(counts)}, {len(data)} bytes, {len(weights['state'])} weights")
+
+
+if __name__ == "__main__":
+    main()
