@@ -28,8 +28,9 @@ class Mask:
     placeholders: the attempts of one call, all calls of a session, or all of a tenant (the run's tag
     `tenant`); what they share is forgotten when it was not used for `ttl` seconds, and holds `most` values.
     `roles` limits whose parts are
-    masked.  `nlp` names what finds people, places and organisations: a spaCy pipeline, by name or path,
-    or `none`.
+    masked.  `nlp` names what finds people, places, organisations and addresses where they are among
+    the entities: `builtin`, a spaCy pipeline by name or path, or `none`.  `names` is how the built-in one
+    reads: `balanced`, or `strict`, which masks more of them and more besides.
 
     `patterns` are entities of your own: a regular expression in RE2's syntax, a score, and context
     words.  `scores` gives an entity a least score of its own.  `operators` says by entity what stands in
@@ -63,7 +64,8 @@ class Mask:
     scope: Literal["call", "session", "tenant"] = "call"
     ttl: Seconds = 86_400.0
     most: int = 10_000
-    nlp: str = "none"
+    nlp: str = "builtin"
+    names: Literal["balanced", "strict"] = "balanced"
     patterns: tuple[Pattern, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     operators: Mapping[str, Operator] = field(default_factory=dict)
@@ -74,14 +76,14 @@ class Mask:
     """Finding takes milliseconds: the async driver does it in a worker thread."""
 
     def __post_init__(self) -> None:
-        if self.nlp != "none" and not installed(self.nlp):
+        if self.nlp not in ("builtin", "none") and not installed(self.nlp):
             cure = f"install it with: python -m spacy download {self.nlp}"
             raise ValueError(f"nlp: there is no spaCy pipeline {self.nlp!r} here; {cure}")
         for entity in self.entities:
             if entity in NAMES and self.nlp == "none":
                 raise ValueError(
-                    f"{entity} takes a language model to find; name a spaCy pipeline under `nlp`, "
-                    "or terms under `deny`, or remove it so that nobody relies on it"
+                    f"{entity} takes a finder of names; say `nlp: builtin` or name a spaCy pipeline, "
+                    "or remove it so that nobody relies on it"
                 )
             if entity not in FOUND and entity not in NAMES:
                 raise ValueError(
@@ -111,7 +113,9 @@ class Mask:
     def find(self) -> Finder:
         """What finds the personal data of a text."""
         scores = tuple(sorted(self.scores.items()))
-        return finder(self.entities, self.score, self.deny, self.allow, self.nlp, self.patterns, scores)
+        return finder(
+            self.entities, self.score, self.deny, self.allow, self.nlp, self.patterns, scores, self.names
+        )
 
     def __call__(self, call: Call) -> Flow:
         find = self.find

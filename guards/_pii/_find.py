@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from guards._pii._entities import NAMES, NEEDED, PATTERNS, Pattern, own, recognizers
 
@@ -48,13 +48,20 @@ def finder(
     nlp: str = "none",
     patterns: tuple[Pattern, ...] = (),
     scores: tuple[tuple[str, float], ...] = (),
+    names: Literal["balanced", "strict"] = "balanced",
 ) -> Finder:
     """What finds these entities and denied terms in a text, and leaves allowed ones be.
 
-    `nlp` finds names: the name or path of a spaCy pipeline, or `none`.  `patterns` are entities of a
+    `nlp` finds names: `builtin`, the name or path of a spaCy pipeline, or `none`; `names` is how the built-in
+    one reads, `balanced` or `strict`.  `patterns` are entities of a
     policy's own, `scores` the least score of an entity where it is not `score`.
     """
     entities = tuple(dict.fromkeys((*entities, *(pattern.entity for pattern in patterns))))
+    builtin = nlp == "builtin" and not NAMES.isdisjoint(entities)
+    if nlp == "builtin":
+        nlp = "none"
+    named = frozenset(entities) & NAMES if builtin else frozenset()
+    entities = tuple(entity for entity in entities if entity not in named)
     engine = _engine(frozenset(entities), nlp, patterns) if entities else None
     hints = {NEEDED.get(entity) for entity in entities}
     least = dict(scores)
@@ -76,9 +83,17 @@ def finder(
                 for one in results
                 if one.score >= least.get(one.entity_type, score)
             ]
+        if builtin:
+            spans += [one for one in _names(names)(text) if one.entity in named]
         return [span for span in spans if text[span.start : span.end] not in allowed]
 
     return find
+
+
+def _names(mode: Literal["balanced", "strict"]) -> Finder:
+    from guards._pii import names
+
+    return names.finder(mode=mode)
 
 
 def again(text: str, known: Mapping[str, str]) -> Iterator[Span]:

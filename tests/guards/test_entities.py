@@ -86,6 +86,17 @@ def test_a_hostile_pattern_takes_linear_time(regex: str) -> None:
     finder((), 0.1, patterns=(Pattern("X", regex),))(text)
 
 
+def test_names_are_found_without_any_pipeline() -> None:
+    text = "Ann Lee of Siemens AG met ann@example.com in Oslo"
+    guard = Mask(entities=("PERSON", "LOCATION", "EMAIL_ADDRESS"))
+    outcome = play(guard, ask(text), lambda call: say(call.text))
+    assert outcome.calls[0].text == "<PERSON_1> of Siemens AG met <EMAIL_ADDRESS_1> in <LOCATION_1>"
+    assert outcome.text == text
+    assert "Ann" in play(Mask(), ask(text), [say("ok")]).calls[0].text  # names are masked where asked for
+    strict = finder(("PERSON",), 0.4, nlp="builtin", names="strict")(text)
+    assert text[strict[0].start : strict[0].end] == "Ann Lee"
+
+
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A spaCy pipeline that knows two names, kept in a folder."""

@@ -343,7 +343,7 @@ def test_a_call_without_personal_data_is_the_same_object() -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"entities": ("PERSON",)}, "takes a language model to find"),
+        ({"entities": ("PERSON",), "nlp": "none"}, "takes a finder of names; say `nlp: builtin`"),
         ({"entities": ("EMAIL",)}, "unknown entity 'EMAIL'; there are CREDIT_CARD"),
         ({"score": 2.0}, "score goes from 0 to 1"),
         ({"deny": ("",)}, "would mask everything"),
