@@ -71,13 +71,16 @@ def _widened(labels: list[int], chances: list[list[float]]) -> list[int]:
     """The labels, with a name's wherever a word is not sure to be outside."""
     out: list[int] = []
     for label, row in zip(labels, chances, strict=True):
-        if not label and row[0] < SURE_OUTSIDE:
-            label = max(range(1, len(row)), key=row.__getitem__)
-            # An inside without a beginning begins, so that every marked word is in some span.
-            if LABELS[label][0] == "I" and not (out and LABELS[out[-1]][2:] == LABELS[label][2:]):
-                label -= 1
-        out.append(label)
+        unsure = not label and row[0] < SURE_OUTSIDE
+        out.append(_likeliest(row, out) if unsure else label)
     return out
+
+
+def _likeliest(row: list[float], before: list[int]) -> int:
+    """The likeliest label of a name; an inside that would follow no beginning begins."""
+    label = max(range(1, len(row)), key=row.__getitem__)
+    follows = bool(before) and LABELS[before[-1]][2:] == LABELS[label][2:]
+    return label - 1 if LABELS[label][0] == "I" and not follows else label
 
 
 def _joined(words: list[Word], labels: list[int], chances: list[list[float]]) -> Iterator[Span]:
@@ -87,8 +90,12 @@ def _joined(words: list[Word], labels: list[int], chances: list[list[float]]) ->
         if entity:
             while end < len(labels) and LABELS[labels[end]] == f"I-{entity}":
                 end += 1
-            sure = min(1.0 - row[0] for row in chances[at:end])
-            yield Span(words[at].start, words[end - 1].end, entity, round(min(max(sure, 0.0), 1.0), 3))
+            last = end - 1
+            # A possessive is no part of the name.
+            if last > at and words[last].text[0] in "'’":
+                last -= 1
+            sure = min(1.0 - row[0] for row in chances[at : last + 1])
+            yield Span(words[at].start, words[last].end, entity, round(min(max(sure, 0.0), 1.0), 3))
         at = end
 
 

@@ -17,15 +17,34 @@ WORDS = re.compile(
     |[@\#]\w+
     |\d+(?:[.,:/-]\d+)*(?!\w)
     |(?:[A-Z]\.)(?=[\s,A-Z]|$)
-    |(?:[OoDdLl]['’](?=[A-Z]))?\w+
+    |(?:\b[ODL]['’](?=[A-Z]))?\w+
     |['’](?:s|t|re|ve|ll|d|m|S)\b
     |\n|([^\w\s])\1*""",
     re.VERBOSE,
 )
 ENDS = frozenset(".!?…") | {"...", "!!", "??", "!!!", "\n"}
-ABBREVIATIONS = frozenset("mr mrs ms dr prof st sr jr rev hon gen col capt lt sgt no vs inc ltd co".split())
-
-Has: type = Callable[[str, str], bool]
+ABBREVIATIONS = frozenset(
+    {
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "st",
+        "sr",
+        "jr",
+        "rev",
+        "hon",
+        "gen",
+        "col",
+        "capt",
+        "lt",
+        "sgt",
+        "no",
+        "vs",
+    }
+    | {"inc", "ltd", "co"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +65,27 @@ def sentences(text: str) -> Iterator[list[Word]]:
     """The words of a text, a sentence (at most `WINDOW` words) at a time."""
     words: list[Word] = []
     for match in WORDS.finditer(text):
-        token = match.group()
-        if token == "\n":
+        found = match.group()
+        if found == "\n":
             if words:
                 yield words
                 words = []
             continue
         start, end = match.span()
-        words.append(Word(token if end - start <= LONGEST else _long(token), start, end))
-        if len(words) >= WINDOW or (token in ENDS and _ends(words, text)):
+        words.append(Word(found if end - start <= LONGEST else _long(found), start, end))
+        if len(words) >= WINDOW or (found in ENDS and _ends(words, text)):
             yield words
             words = []
     if words:
         yield words
 
 
-def _long(token: str) -> str:
-    if token.startswith(("http", "www.")):
+def _long(word: str) -> str:
+    if word.startswith(("http", "www.")):
         return "http://"
-    if "@" in token[:70]:
+    if "@" in word[:70]:
         return "@mail"
-    return "0" * LONGEST if token[0].isdigit() else "x" * LONGEST
+    return "0" * LONGEST if word[0].isdigit() else "x" * LONGEST
 
 
 def _ends(words: list[Word], text: str) -> bool:
@@ -95,7 +114,7 @@ def case(word: str) -> str:
     if first.isalpha():
         if word.islower():
             return "l"
-        if "_" in word or not word.isalnum() and "." not in word and "'" not in word and "’" not in word:
+        if "_" in word or not (word.isalnum() or "." in word or "'" in word or "’" in word):
             return "x"
         if len(word) == 1 or (len(word) == 2 and word[1] == "."):
             return "i"
@@ -117,7 +136,7 @@ def plain(word: str) -> str:
         return "<tag>"
     if "@" in word[1:]:
         return "<mail>"
-    return re.sub(r"\d", "0", word.lower()) if word[:1].isdigit() else word.lower()
+    return re.sub(r"\d", "0", word.lower()) if word[:1].isdigit() else word.lower().replace("’", "'")
 
 
 def shape(word: str) -> str:
@@ -155,10 +174,10 @@ def beside(word: str, letters: str, slot: str, groups: Callable[[str], str]) -> 
     ]  # fmt: skip
 
 
-def far(word: str, letters: str, slot: str, groups: Callable[[str], str]) -> list[str]:
+def far(word: str, slot: str, groups: Callable[[str], str]) -> list[str]:
     """What the word two before ("<") or two after (">") says."""
     low, near = plain(word), case(word)
-    return [f"{slot}w{letters}{low}", f"{slot}c{letters}{near}{groups(low)}"]
+    return [f"{slot}w{low}", f"{slot}c{near}{groups(low)}"]
 
 
 def pair(first: str, second: str) -> str:

@@ -9,16 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MAGIC = b"WLN1"
-LABELS = tuple(
-    [
-        "O",
-        *(
-            f"{place}-{entity}"
-            for entity in ("PERSON", "LOCATION", "ORGANIZATION", "ADDRESS")
-            for place in "BI"
-        ),
-    ]
-)
+ENTITIES = ("PERSON", "LOCATION", "ORGANIZATION", "ADDRESS")
+LABELS = ("O", *(f"{place}-{entity}" for entity in ENTITIES for place in "BI"))
 WIDTH = len(LABELS)
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905 - templates and word lists read best as long lines
 """Sentences written for training: letters, chats, forms, logs, tickets, code; filled with names by country."""
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ Spans: TypeAlias = list[tuple[int, int, str]]
 SLOT = re.compile(r"\{([A-Za-z]+)\}")
 
 PROSE = """
+({S}, {D})|{S} et al. ({D})|As {S} ({D}) argued, this is rare.|{S}’s theory of {x}|{S}'s {x} was published in {D}.|{P}’s {x}|President {S} said so.|President {P} visited {C}.|Senator {S} of {K}|{S} beat {S} in the final.
+In {D}, {S} moved to {C}.|{S} and {S} ({D}) found the same.|the paintings of {S}|a {x} by {P}|{P} ({D}–{D})|{S} was later joined by {P}.|When {F} came home, {F} was asleep.|{F} looked at {F}.|"Why?" {F} asked.|{F} thinks that {S} is right.
 Hi {P}, thanks for getting back to me so quickly.|Dear {P},|Dear {T} {S},|Hello {F},|Hi {F} and {F},|Hey {F}!|Kind regards,
 Best, {F}|Best regards, {P}|Sincerely, {P}|Cheers, {F}|Thanks, {F}|Yours truly, {T} {P}|- {F}|{P} <{M}>|From: {P} <{M}>|To: {P} <{M}>
 Cc: {P}, {P}|From: {L}, {F} <{M}>|On {D}, {P} wrote:|My name is {P} and I live in {C}.|my name is {F}|i am {F}|I'm {F}, nice to meet you.|This is {P} speaking.
@@ -58,20 +61,20 @@ pip install {x}|npm i {x}-{x}|$ curl -X POST https://api.{x}.com/{x}|[{x}.{x}]|{
 describe('{X}', () => {|expect({x}).toBe({N});|assert {x} == {X}({N})|with {X}({x}) as {x}:|try:|except {X}Error as {x}:|lambda {x}: {x}.{x}|print("{X} {x}")|logger.info("{X}: %s", {x})|CREATE TABLE {X} (|PRIMARY KEY ({x})
 |{X}|{x}|{N}||[{X}](https://{x}.io/{x})|`{x}`|**{X}**|{x}.{x}.{X}|{x}/{x}/{X}.tsx|GET /{x}/{x} HTTP/1.1|Content-Type: application/json|User-Agent: {X}/{N}|kind: {X}|apiVersion: apps/v1|matchLabels: {x}
 """
-ROLES = "data user name value index list result config client server request response error handler parser token text model graph node tree cache store file path line event queue worker task job session order item product price table column row key map set buffer stream reader writer factory manager service controller view page button form input output test suite mock adapter bridge proxy visitor engine driver logger metric counter timer scheduler loader builder context state action reducer provider consumer thread process socket channel message packet header body".split()  # noqa: E501
+ROLES = "data user name value index list result config client server request response error handler parser token text model graph node tree cache store file path line event queue worker task job session order item product price table column row key map set buffer stream reader writer factory manager service controller view page button form input output test suite mock adapter bridge proxy visitor engine driver logger metric counter timer scheduler loader builder context state action reducer provider consumer thread process socket channel message packet header body".split()
 SUFFIXES = "Inc|Inc.|LLC|Ltd|Ltd.|GmbH|Corp|Corporation|Group|Holdings|Bank|Partners|Systems|Technologies|Labs|Solutions|Industries|Foundation|& Sons|& Co|Media|Insurance|Logistics|Consulting|Software|Pharma|Energy|Airlines|Motors|Foods".split(
     "|"
-)  # noqa: E501
+)
 MADE = "Acme|Nova|Blue Ridge|Summit|Apex|Vertex|Northwind|Contoso|Globex|Initech|Umbrella|Evergreen|Pioneer|Silver Oak|Pacific|Atlantic|United|General|National|First|Global|Delta|Omega|Quantum|Bright|Cedar|Granite|Liberty|Sterling|Zenith".split(
     "|"
-)  # noqa: E501
+)
 BODIES = "Ministry of Health|Department of Justice|Red Cross|World Health Organization|European Commission|Supreme Court|Federal Reserve|Google|Microsoft|Amazon|Apple|IBM|Toyota|Siemens|Volkswagen|BBC|CNN|NASA|FBI|UNICEF|NATO|Twitter|Facebook|Netflix|Oracle|Intel|Samsung|Sony|Walmart|Pfizer".split(
     "|"
-)  # noqa: E501
+)
 STREETS = "Street St. St Road Rd Avenue Ave Lane Drive Dr Court Way Boulevard Blvd Close Terrace Place Square Crescent".split()
-WORDS = "Oak Maple Cedar Church Main High Park Station Mill Elm Hill Lake River King Queen Victoria Washington Green Spring School Bridge North South Old New Rose Cherry Market Garden Forest Sunset".split()  # noqa: E501
+WORDS = "Oak Maple Cedar Church Main High Park Station Mill Elm Hill Lake River King Queen Victoria Washington Green Spring School Bridge North South Old New Rose Cherry Market Garden Forest Sunset".split()
 STATES = "AL AK AZ AR CA CO CT FL GA IL IN KS KY LA MA MD MI MN MO NC NJ NM NV NY OH OK OR PA TN TX UT VA WA WI".split()
-TITLES = "Mr. Mrs. Ms. Dr. Prof. Mr Mrs Ms Dr Professor Sir Miss Judge Senator".split()
+TITLES = "President Captain General Judge Governor Mr. Mrs. Ms. Dr. Prof. Mr Mrs Ms Dr Professor Sir Miss Judge Senator".split()
 PARTS = "van|de|von|bin|al|da|di|van der|del|le|el|dos".split("|")
 
 
