@@ -11,6 +11,7 @@ window is built around, where Presidio's time grows with the square of such a st
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -52,26 +53,28 @@ Recognize: TypeAlias = Callable[[str], list[Result]]
 Tried: TypeAlias = "Callable[[str, dict[Zone, list[Window]]], list[Result]]"
 Window: TypeAlias = tuple[int, int]
 
-DIGITS = Zone(r"\d")
-NUMBERS = Zone(r"\d", r"[^\d .\-]")
+DIGIT = Zone(r"\d")
+NINE = Zone(r"\d(?=[\d .\-]{8})", r"[^\d .\-]")
+EIGHT_TOGETHER = Zone(r"\d(?=\d{7})")
 
-# By class of Presidio's: where its patterns can match.
+# By class of Presidio's: where its patterns can match.  What is looked for is rare in prose, with looks to
+# both sides that hold in every match: each is the shortest form that any of the patterns has there.
 ZONES = {
-    "CreditCardRecognizer": NUMBERS,
-    "UsBankRecognizer": DIGITS,
-    "UsLicenseRecognizer": DIGITS,
-    "UsItinRecognizer": NUMBERS,
-    "UsPassportRecognizer": DIGITS,
-    "UsSsnRecognizer": NUMBERS,
-    "NhsRecognizer": NUMBERS,
-    "CryptoRecognizer": Zone(r"bc1|[13]"),
-    "DateRecognizer": DIGITS,
+    "CreditCardRecognizer": NINE,
+    "UsBankRecognizer": EIGHT_TOGETHER,
+    "UsLicenseRecognizer": DIGIT,
+    "UsItinRecognizer": NINE,
+    "UsPassportRecognizer": EIGHT_TOGETHER,
+    "UsSsnRecognizer": NINE,
+    "NhsRecognizer": NINE,
+    "CryptoRecognizer": Zone("[13](?=[a-z0-9]{25})"),
+    "DateRecognizer": Zone(r"(?<=\d)[/\-.]|-(?=\d)"),
     "EmailRecognizer": Zone("@"),
-    "IpRecognizer": Zone(r"::|[0-9][.:]|[0-9a-f]:[0-9a-f]"),
-    "MedicalLicenseRecognizer": DIGITS,
-    "MacAddressRecognizer": Zone(r"[0-9a-f]{2}[:\-.][0-9a-f]{2}"),
-    "UuidRecognizer": Zone(r"[0-9a-f]{4}-[0-9a-f]{4}-"),
-    "UrlRecognizer": Zone(r"\.[a-z]"),
+    "IpRecognizer": Zone(r"::|(?<=[0-9a-f]):|(?<=[0-9])\.(?=[0-9])"),
+    "MedicalLicenseRecognizer": Zone(r"\d(?=\d{6})"),
+    "MacAddressRecognizer": Zone("(?<=[0-9a-f]{2})[:.-](?=[0-9a-f]{2})"),
+    "UuidRecognizer": Zone("(?<=[0-9a-f]{8})-(?=[0-9a-f]{4}-)"),
+    "UrlRecognizer": Zone(r"\.(?=[a-z]{2})"),
 }
 
 
@@ -230,7 +233,7 @@ def _zone(zone: Zone) -> tuple[Any, Any, Any]:
 def _ibans(recognizer: Any) -> Tried:
     import regex
 
-    needed = regex.compile("[A-Z]{2}[0-9]{2}", recognizer.global_regex_flags)
+    needed = regex.compile("(?<=[A-Z]{2})[0-9]{2}", recognizer.global_regex_flags)
     same = [one.regex for one in recognizer.patterns] == [one.regex for one in type(recognizer).PATTERNS]
 
     def recognize(text: str, windows: dict[Zone, list[Window]]) -> list[Result]:
@@ -249,6 +252,7 @@ def _phones(recognizer: Any) -> Tried:
     pattern = phonenumbermatcher._PATTERN
     second = phonenumbermatcher._SECOND_NUMBER_START_PATTERN
     entity = recognizer.supported_entities[0]
+    digit = re.compile(r"\d")
 
     class Matcher(PhoneNumberMatcher):  # type: ignore[misc]  # untyped there
         def __init__(self, text: str, region: str, seen: dict[int, Any]) -> None:
@@ -278,9 +282,7 @@ def _phones(recognizer: Any) -> Tried:
 
     def recognize(text: str, windows: dict[Zone, list[Window]]) -> list[Result]:
         seen: dict[int, Any] = {}
-        if NUMBERS not in windows:
-            windows[NUMBERS] = list(_windows(text, NUMBERS))
-        if not windows[NUMBERS]:
+        if not digit.search(text):
             return []
         return _distinct(
             [
