@@ -15,7 +15,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -92,7 +92,7 @@ def analyzer(engine: Any, entities: list[str], score: float, language: str) -> R
         or enhancer.context_matching_mode != "substring"
         or not all(map(_known, recognizers))
     ):
-        return lambda text: engine.analyze(text, language, entities, score_threshold=score)  # type: ignore[no-any-return]
+        return lambda text: engine.analyze(text, language, entities, score_threshold=score)
     ways = [(_recognize(one), _words_of(one)) for one in recognizers]
 
     def analyze(text: str) -> list[Result]:
@@ -105,10 +105,10 @@ def analyzer(engine: Any, entities: list[str], score: float, language: str) -> R
                     context = context or _context(engine.nlp_engine.process_text(text, language), enhancer)
                     around = context(result.start)
                     if any(word in around for word in words):
-                        result = _raised(result, enhancer)
-                if result.score >= score:
-                    kept.append(result)
-        return _distinct(kept)
+                        kept.append(_raised(result, enhancer))
+                        continue
+                kept.append(result)
+        return _distinct([one for one in kept if one.score >= score])
 
     return analyze
 
@@ -247,14 +247,14 @@ def _ibans(recognizer: Any) -> Tried:
 
 def _phones(recognizer: Any) -> Tried:
     """Numbers as `phonenumbers` matches them, region by region, its search shared between the regions."""
-    from phonenumbers import PhoneNumberMatcher, phonenumbermatcher
+    from phonenumbers import PhoneNumberMatcher, phonenumbermatcher, phonenumberutil
 
     pattern = phonenumbermatcher._PATTERN
-    second = phonenumbermatcher._SECOND_NUMBER_START_PATTERN
+    second = phonenumberutil._SECOND_NUMBER_START_PATTERN
     entity = recognizer.supported_entities[0]
     digit = re.compile(r"\d")
 
-    class Matcher(PhoneNumberMatcher):  # type: ignore[misc]  # untyped there
+    class Matcher(PhoneNumberMatcher):
         def __init__(self, text: str, region: str, seen: dict[int, Any]) -> None:
             super().__init__(text, region, leniency=recognizer.leniency)
             self.seen = seen
@@ -301,7 +301,7 @@ def _context(seen: Any, enhancer: Any) -> Callable[[int], str]:
     lemmas = [lemma.lower() for lemma in seen.lemmas]
     keywords = frozenset(seen.keywords)
 
-    @lru_cache(maxsize=None)
+    @cache
     def around(token: int) -> str:
         words: list[str] = []
         for step, most in ((-1, enhancer.context_prefix_count), (1, enhancer.context_suffix_count)):
