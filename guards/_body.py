@@ -10,6 +10,7 @@ import copy
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import fields
 from typing import Any
 
 from guards._errors import Denied
@@ -24,16 +25,16 @@ def leaves(value: Any, at: Path = ()) -> Iterator[tuple[Path, str]]:
     if isinstance(value, str):
         yield at, value
         return
-    members = _members(value)
-    if members is None:
+    held = members(value)
+    if held is None:
         return
     if len(at) >= DEPTH:
         raise Denied(f"content is nested deeper than {DEPTH} levels")
-    for key, member in members:
+    for key, member in held:
         yield from leaves(member, (*at, key))
 
 
-def _members(value: Any) -> Iterable[tuple[Any, Any]] | None:
+def members(value: Any) -> Iterable[tuple[Any, Any]] | None:
     """The named or numbered members of a container; None for anything that is not one."""
     if isinstance(value, (list, tuple)):
         return enumerate(value)
@@ -44,8 +45,8 @@ def _members(value: Any) -> Iterable[tuple[Any, Any]] | None:
     if isinstance(value, (AbstractSet, deque)):
         return enumerate(value)
     kind = type(value)
-    if (names := getattr(kind, "__dataclass_fields__", None)) is not None:
-        return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
+    if hasattr(kind, "__dataclass_fields__"):
+        return [(one.name, getattr(value, one.name)) for one in fields(value) if hasattr(value, one.name)]
     if hasattr(kind, "model_fields") and hasattr(kind, "__pydantic_core_schema__"):
         return [*value.__dict__.items(), *(value.__pydantic_extra__ or {}).items()]
     if (attributes := getattr(kind, "__attrs_attrs__", None)) is not None:
@@ -95,7 +96,7 @@ def _replaced(value: Any, changed: Mapping[Any, Any]) -> Any:
         return type(value)(changed.get(index, item) for index, item in enumerate(value))  # type: ignore[call-arg]  # abstract sets promise no constructor
     if isinstance(value, Mapping) and not isinstance(value, dict):
         return {**value, **changed}
-    if hasattr(type(value), "__pydantic_core_schema__"):
+    if hasattr(type(value), "model_copy"):
         return value.model_copy(update=dict(changed))
     clone = copy.copy(value)
     for key, member in changed.items():

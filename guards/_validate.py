@@ -6,6 +6,7 @@ shown as `*`; a value is never quoted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -18,7 +19,7 @@ Validator: TypeAlias = Callable[[Any], Verdict]
 MOST = 20
 """How many problems are told at once."""
 
-TOO_DEEP = (Problem("", "a value that is nested less deeply"),)
+TOO_DEEP = (Problem("", "a value that is nested less deeply, with smaller numbers"),)
 
 
 def anything(value: Any) -> Verdict:
@@ -49,7 +50,7 @@ def json_schema(schema: Mapping[str, Any] | bool) -> Validator:
                 Problem(_pointer(error.absolute_path, known), _need(error))
                 for error in validator.iter_errors(value)
             ]
-        except RecursionError:
+        except (RecursionError, OverflowError):
             return None, TOO_DEEP
         return value, tuple(dict.fromkeys(sorted(problems)))[:MOST]
 
@@ -79,19 +80,25 @@ def typed(kind: Any) -> Validator:
             found = error.errors(include_url=False, include_context=False, include_input=False)
             problems = (Problem(_pointer(each["loc"], known), _said(each)) for each in found)
             return None, tuple(dict.fromkeys(problems))[:MOST]
-        except RecursionError:
+        except (RecursionError, OverflowError):
             return None, TOO_DEEP
 
     return validate
 
 
+# The kinds of errors whose words are made from the type alone; others may quote what was given.
+SAFE = re.compile(
+    r"missing|extra_forbidden|enum|literal_error|none_required|multiple_of|(greater|less)_than(_equal)?"
+    r"|(too|string_too|bytes_too)_(short|long)|string_pattern_mismatch|finite_number|is_instance_of"
+    r"|(string|int|float|bool|list|tuple|set|frozen_set|dict|model|dataclass|date|datetime|time|decimal|mapping)"
+    r"(_attributes)?_(type|parsing)|(date|datetime|time)_from_.*|url_(type|parsing|scheme)"
+)
+
+
 def _said(error: Any) -> str:
-    # A model's own validators may quote what they were given.
-    return (
-        "what the model's own check asks for"
-        if error["type"] in ("value_error", "assertion_error")
-        else error["msg"]
-    )
+    if SAFE.fullmatch(error["type"]):
+        return str(error["msg"])
+    return "what the type's own check asks for"
 
 
 def _need(error: Any) -> str:

@@ -224,6 +224,8 @@ def forget(store: Path, session: str | None, tenant: str | None) -> None:
     Example:
       wardline forget --store state.db --session s-17
     """
+    import sqlite3
+
     from guards.mask import vault_key
     from orchestrator.stores.sqlite import Sqlite
 
@@ -231,7 +233,10 @@ def forget(store: Path, session: str | None, tenant: str | None) -> None:
     keys = [vault_key(scope, whose) for scope, whose in named.items() if whose]
     if not keys:
         raise click.UsageError("name --session or --tenant")
-    opened = Sqlite(store)
+    try:
+        opened = Sqlite(store)
+    except sqlite3.DatabaseError as error:
+        raise click.ClickException(f"{store}: {error}") from None
     known = [opened.forget(key) for key in keys]
     opened.close()
     click.echo("forgotten" if any(known) else "nothing was kept")
@@ -331,6 +336,12 @@ def main() -> None:
         cli.main(prog_name="wardline")
     except GuardError as error:
         click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except UnicodeDecodeError as error:
+        click.echo(f"error: the input is not UTF-8 text, from byte {error.start} on", err=True)
+        sys.exit(2)
+    except OSError as error:
+        click.echo(f"error: {error.filename or 'input or output'}: {error.strerror}", err=True)
         sys.exit(2)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from threading import Thread
+from threading import TIMEOUT_MAX, Thread
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class RealClock:
 
         Thread(target=worker, name="wardline-attempt", daemon=True).start()
         try:
-            value, error = answers.get(timeout=seconds)
+            value, error = answers.get(timeout=min(seconds, TIMEOUT_MAX))
         except Empty:
             given_up = True
             raise Expired from None

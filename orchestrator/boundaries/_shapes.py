@@ -6,10 +6,11 @@ OpenAI chat completions and responses, Anthropic messages.  Anything else is rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from guards._body import get, leaves
+from guards._body import get, leaves, members
+from guards._errors import Denied
 from guards._types import Kind, Origin, Part, Path, Reply, Role, Usage
 
 # Strings that say what a block is, not what it says.  A field not named here counts as content.
@@ -56,22 +57,34 @@ def asked(name: str, value: Any) -> Iterator[Part]:
 
 
 def _message(message: Any, at: Path) -> Iterator[Part]:
+    if members(message) is None:
+        raise Denied(f"a message of type {type(message).__name__} cannot be read; pass it as a dict")
     role = ROLES.get(field(message, "role"), "user")
     for path, text in leaves(message, at):
         inside = path[len(at) :]
-        if inside[-1] in STRUCTURE:
+        if _structural(inside):
             continue
         kind = _kind(message, role, inside)
-        if kind == "tool_call" and inside[-1] == "name":
-            continue
         said_by: Role = "tool" if kind == "tool_result" else role
         yield Part(text=text, role=said_by, kind=kind, at=path, origin=ORIGINS.get(said_by, "untrusted"))
+
+
+def _structural(inside: Path) -> bool:
+    """Whether a string says what its message or block is; what tools take and give is content throughout."""
+    if "input" in inside:
+        return False
+    if len(inside) == 1:
+        return inside[0] in STRUCTURE
+    if inside[0] == "tool_calls" and inside[2:] == ("function", "name"):
+        return True
+    in_block = len(inside) >= 3 and isinstance(inside[-2], int) and inside[-3] in ("content", "tool_calls")
+    return in_block and (inside[-1] in STRUCTURE or (len(inside) == 3 and inside[-1] == "name"))
 
 
 def _kind(message: Any, role: Role, inside: Path) -> Kind:
     """What a string in a message is part of; Anthropic's tool results stand in the user's messages."""
     block = get(message, inside[:2]) if inside[0] == "content" and len(inside) > 1 else None
-    if inside[0] == "tool_calls" or field(block, "type") == "tool_use":
+    if inside[0] in ("tool_calls", "function_call") or field(block, "type") == "tool_use":
         return "tool_call"
     return "tool_result" if role == "tool" or field(block, "type") == "tool_result" else "text"
 
@@ -99,12 +112,21 @@ def _chat_completion(value: Any) -> list[Part] | None:
     for index, choice in enumerate(choices):
         message, at = field(choice, "message"), ("choices", index, "message")
         parts.extend(_named(message, at, "content", "refusal", "reasoning_content"))
-        for number, call in enumerate(field(message, "tool_calls") or ()):
-            function = field(call, "function")
+        if not isinstance(field(message, "content"), str):
+            blocks = leaves(field(message, "content"), (*at, "content"))
+            parts.extend(_said(text, where) for where, text in blocks if not _structural(where[len(at) :]))
+        called: list[tuple[Path, Any]] = [
+            (("tool_calls", n, "function"), field(call, "function")) for n, call in _calls(message)
+        ]
+        called.append((("function_call",), field(message, "function_call")))
+        for where, function in called:
             if isinstance(text := field(function, "arguments"), str):
-                where = (*at, "tool_calls", number, "function", "arguments")
-                parts.append(_said(text, where, tool=field(function, "name")))
+                parts.append(_said(text, (*at, *where, "arguments"), tool=field(function, "name") or ""))
     return parts
+
+
+def _calls(message: Any) -> Iterable[tuple[int, Any]]:
+    return enumerate(field(message, "tool_calls") or ())
 
 
 def _response(value: Any) -> list[Part] | None:
@@ -203,6 +225,31 @@ def _choice_deltas(choice: Any, number: int) -> Iterator[tuple[tuple[Any, ...], 
         if isinstance(text := field(field(call, "function"), "arguments"), str):
             where = (*at, "tool_calls", place, "function", "arguments")
             yield (*channel, "tool", field(call, "index")), where, text
+
+
+# Strings of a streamed chunk that name things; every other string is text.
+NAMING = STRUCTURE | {
+    "call_id", "fingerprint", "finish_reason", "item_id", "model", "name", "object", "previous_response_id",
+    "response_id", "service_tier", "stop_reason", "stop_sequence", "system_fingerprint", "tool_choice",
+}  # fmt: skip
+
+
+def wholes(chunk: Any) -> list[tuple[Path, str]]:
+    """Texts that a chunk repeats or gives at once, such as a whole answer at the end of a stream."""
+    if isinstance(chunk, str):
+        return []
+    flowing = {at for _, at, _ in deltas(chunk) or ()}
+    return [(at, text) for at, text in leaves(chunk) if at not in flowing and at[-1] not in NAMING]
+
+
+def closes(chunk: Any) -> set[tuple[Any, ...]]:
+    """The channels, by their first two words, that this chunk says are over."""
+    if field(chunk, "type") == "content_block_stop":
+        return {("block", field(chunk, "index"))}
+    choices = field(chunk, "choices")
+    if not isinstance(choices, (list, tuple)):
+        return set()
+    return {("choice", field(choice, "index")) for choice in choices if field(choice, "finish_reason")}
 
 
 def speaks(chunk: Any) -> bool:

@@ -18,11 +18,14 @@ from guards._errors import Denied, Exhausted, GuardError, UpstreamError
 from guards._stream import Pipe
 from guards._types import Call, Part, Path, Reply
 from orchestrator._engine.chain import Chain
+from orchestrator._engine.clock import Expired
 from orchestrator._engine.drive import World, arun, run
 from orchestrator._engine.session import CURRENT, current
 from orchestrator._engine.upstream import upstream_error
 from orchestrator.boundaries import _shapes
 from orchestrator.boundaries._signature import Parameters
+
+END = object()
 
 
 def guarded(function: Any, settings: Settings) -> Any:
@@ -95,7 +98,7 @@ def _generator(function: Callable[..., Iterable[Any]], target: Target) -> Any:
         opening, chunks = reply.raw
         relay = Relay(reply, crossing)
         try:
-            for chunk in joined(opening, chunks):
+            for chunk in joined(opening, relay.pulled(chunks)):
                 yield from relay.feed(chunk)
             yield from relay.end()
         except Exception as error:
@@ -135,7 +138,7 @@ def _async_generator(function: Callable[..., AsyncIterator[Any]], target: Target
             for chunk in opening:
                 for out in relay.feed(chunk):
                     yield out
-            async for chunk in chunks:
+            while (chunk := await relay.apull(chunks)) is not END:
                 for out in relay.feed(chunk):
                     yield out
             for out in relay.end():
@@ -190,6 +193,10 @@ class Target:
         body = parameters.bind(args, kwargs)
         parts: list[Part] = []
         for name, value in body.items():
+            if isinstance(value, (Iterator, AsyncIterator)):
+                raise Denied(
+                    f"{settings.name}: {name} is read only once, so nobody can look at it; pass a list"
+                )
             if type(value) is str and name in self._prompts:
                 parts.append(Part(text=value, name=name, at=(name,)))
             elif name != parameters.owner:
@@ -333,27 +340,76 @@ class Relay:
         self._last: dict[Any, tuple[Any, Path]] = {}
         self._passed: list[str] = []
 
+    def pulled(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        """Chunks from upstream, each within what is left of the run's deadline."""
+        while True:
+            left = self._left()
+            try:
+                if left is None:
+                    chunk = next(chunks, END)
+                else:
+                    chunk = self._world.clock.within(left, lambda: next(chunks, END))
+            except Expired:
+                raise Exhausted("deadline") from None
+            if chunk is END:
+                return
+            yield chunk
+
+    async def apull(self, chunks: AsyncIterator[Any]) -> Any:
+        """The next chunk, or `END`, within what is left of the run's deadline."""
+        left = self._left()
+        try:
+            if left is None:
+                return await anext(chunks, END)
+            return await self._world.clock.awithin(left, lambda: anext(chunks, END))
+        except Expired:
+            raise Exhausted("deadline") from None
+
+    def _left(self) -> float | None:
+        deadline = self._crossing.call.run.deadline
+        return None if deadline is None else max(0.0, deadline - self._world.clock.now())
+
     def feed(self, chunk: Any) -> Iterator[Any]:
         """What may go on now, for one chunk from upstream."""
-        deadline = self._crossing.call.run.deadline
-        if deadline is not None and self._world.clock.now() >= deadline:
+        if self._left() == 0:
             raise Exhausted("deadline")
         if not self._reply.filters:
             yield chunk
             return
-        edits = []
-        for channel, at, text in self._texts(chunk):
+        texts = self._texts(chunk)
+        for closed in _shapes.closes(chunk):
+            # A client that stops reading at the end of a choice must have had all of it by then.
+            mine = [channel for channel, _, _ in texts if channel[:2] == closed]
+            yield from self._flush([c for c in self._pipes if c[:2] == closed and c not in mine])
+        edits = [(at, self._at_once(text)) for at, text in _shapes.wholes(chunk)]
+        for channel, at, text in texts:
             self._last[channel] = chunk, at
-            edits.append((at, self._pipe(channel).feed(text)))
+            passed = self._pipe(channel).feed(text)
+            if channel[:2] in _shapes.closes(chunk):
+                passed += self._pipes.pop(channel).end()
+            edits.append((at, passed))
         yield from self._out(chunk, edits)
 
     def end(self) -> Iterator[Any]:
         """What was held back, in the shape of the last chunk of its channel."""
-        for channel, pipe in self._pipes.items():
+        yield from self._flush(list(self._pipes))
+
+    def _flush(self, channels: list[Any]) -> Iterator[Any]:
+        for channel in channels:
+            tail = self._pipes.pop(channel).end()
+            if not tail:
+                continue
             chunk, place = self._last[channel]
-            if tail := pipe.end():
-                silent = [(at, tail if at == place else "") for _, at, _ in self._texts(chunk)]
-                yield from self._out(chunk, silent)
+            silent: list[tuple[Path, Any]] = [
+                (at, tail if at == place else "") for _, at, _ in self._texts(chunk)
+            ]
+            if _shapes.field(chunk, "usage") is not None:
+                silent.append((("usage",), None))  # it was told with the chunk itself
+            yield from self._out(chunk, silent)
+
+    def _at_once(self, text: str) -> str:
+        pipe = self._fresh()
+        return pipe.feed(text) + pipe.end()
 
     def failed(self, error: Exception) -> BaseException:
         """What a failure in mid-stream means to the caller, with the text that had passed by then."""
@@ -365,7 +421,8 @@ class Relay:
             error.partial = "".join(self._passed)
         return target.own(error) if isinstance(error, UpstreamError) else error
 
-    def _texts(self, chunk: Any) -> list[tuple[Any, Path, str]]:
+    @staticmethod
+    def _texts(chunk: Any) -> list[tuple[Any, Path, str]]:
         found = _shapes.deltas(chunk)
         if found is None:
             raise Denied(
@@ -375,12 +432,14 @@ class Relay:
 
     def _pipe(self, channel: Any) -> Pipe:
         if channel not in self._pipes:
-            note = self._world.note
-            self._pipes[channel] = Pipe(make(note) for make in self._reply.filters)
+            self._pipes[channel] = self._fresh()
         return self._pipes[channel]
 
-    def _out(self, chunk: Any, edits: list[tuple[Path, str]]) -> Iterator[Any]:
-        self._passed.extend(text for _, text in edits)
+    def _fresh(self) -> Pipe:
+        return Pipe(make(self._world.note) for make in self._reply.filters)
+
+    def _out(self, chunk: Any, edits: list[tuple[Path, Any]]) -> Iterator[Any]:
+        self._passed.extend(text for _, text in edits if text)
         if (out := put(chunk, edits)) != "":
             yield out
 
@@ -388,8 +447,8 @@ class Relay:
     def collect(chunks: list[Any]) -> Reply:
         """A stream that a guard asked to have whole: a part for each of its channels."""
         texts: dict[Any, list[str]] = {}
-        for chunk in chunks:
-            for channel, _, text in _shapes.deltas(chunk) or ():
+        for number, chunk in enumerate(chunks):
+            for channel, _, text in Relay._all_texts(number, chunk):
                 texts.setdefault(channel, []).append(text)
         parts = tuple(
             Part(text="".join(said), role="assistant", at=(index,), origin="untrusted")
@@ -405,11 +464,16 @@ class Relay:
             return
         texts = {part.at[0]: part.text for part in reply.parts if part.at}
         order: dict[Any, int] = {}
-        for chunk in reply.raw:
+        for number, chunk in enumerate(reply.raw):
             edits = []
-            for channel, at, _ in _shapes.deltas(chunk) or ():
+            for channel, at, _ in Relay._all_texts(number, chunk):
                 fresh = channel not in order
                 index = order.setdefault(channel, len(order))
                 edits.append((at, texts.get(index, "") if fresh else ""))
             if (out := put(chunk, edits)) != "":
                 yield out
+
+    @staticmethod
+    def _all_texts(number: int, chunk: Any) -> list[tuple[Any, Path, str]]:
+        once = [(("whole", number, at), at, text) for at, text in _shapes.wholes(chunk)]
+        return [*Relay._texts(chunk), *once]
