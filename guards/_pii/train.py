@@ -1,9 +1,9 @@
 """Train the built-in finder of names: `python -m guards._pii.train DATA [--without SOURCE]`.
 
-DATA is a folder with `train.jsonl.gz` (rows of source, text and spans of start, end and label) and the lists
-`common-forenames-by-country.csv.gz`, `common-surnames-by-country.csv.gz` and `world-cities.csv.gz`; `CARD.md` says
-where each set is published. Needs the packages python-crfsuite and Faker. Writes the pack beside the finder, or
-to `--out`; the same data and versions give the same pack.
+DATA is a folder with `train.jsonl.gz` (rows of source, text and spans of start, end and label) and the
+lists `common-forenames-by-country.csv.gz`, `common-surnames-by-country.csv.gz` and `world-
+cities.csv.gz`; `CARD.md` says where each set is published. Needs the packages python-crfsuite and Faker.
+Writes the pack beside the finder, or to `--out`; the same data and versions give the same pack.
 """
 
 from __future__ import annotations
@@ -34,17 +34,45 @@ no_NO ro_RO hr_HR id_ID en_IE
 """
 # Modules of the standard library whose lines are examples of code without names.
 CODE = """
-shutil pathlib typing inspect dataclasses tarfile csv ast pdb difflib statistics unittest/mock unittest/case zipfile
+shutil pathlib typing inspect dataclasses tarfile csv ast pdb difflib statistics unittest/mock unittest/case
+zipfile
 decimal doctest fractions gettext heapq json/decoder logging/config logging/handlers mailbox optparse pickle
 selectors smtplib subprocess tempfile threading trace traceback tokenize uuid weakref xml/dom/minidom
 """
 # Kept of a weight: steps of a 127th of the largest that is told apart.
 LARGEST = 6.0
 TITLE = re.compile(
-    r"(?:(?:Mr|Mrs|Ms|Dr|Prof|Sen|Rep|Gov|Gen)\.?\s+|(?:(?:Vice |former )?President|Professor|Senator|Secretary"
-    r"|Governor|Madam|General|Justice|Sheriff|Congresswoman|Congressman|Mayor|Judge|King|Queen|Prince|Sir|Miss|Captain|Lord)(?:\s+|$))*"
+    r"(?:(?:Mr|Mrs|Ms|Dr|Prof|Sen|Rep|Gov|Gen)\.?\s+|(?:(?:Vice |former )?President|Professor|Senator"
+    r"|Secretary|Governor|Madam|General|Justice|Sheriff|Congresswoman|Congressman|Mayor|Judge|King|Queen|Prince|Sir|Miss|Captain|Lord)(?:\s+|$))*"
 )
-NOBODY = ["Democrats", "Republicans", "Muslims", "Christians", "Texans", "Members", "Founders", "God", "Man", "Petitioner", "Speaker", "Chair", "Secretary", "American", "Asian", "Black", "White", "Hispanic", "Indian", "Spanish", "Aztec", "Olmec", "Islander", "Decree", "Fan", "Daily"]
+NOBODY = [
+    "Democrats",
+    "Republicans",
+    "Muslims",
+    "Christians",
+    "Texans",
+    "Members",
+    "Founders",
+    "God",
+    "Man",
+    "Petitioner",
+    "Speaker",
+    "Chair",
+    "Secretary",
+    "American",
+    "Asian",
+    "Black",
+    "White",
+    "Hispanic",
+    "Indian",
+    "Spanish",
+    "Aztec",
+    "Olmec",
+    "Islander",
+    "Decree",
+    "Fan",
+    "Daily",
+]
 # How a source's rows are thinned: voice commands that all sound alike would crowd out the rest.
 SHARES = {"snips-train": 0.4, "sec-train": 0.3}
 # Edited prose is shown twice: tweets would outweigh it.
@@ -71,7 +99,7 @@ def title(text: str) -> int:
 
 
 def cleaned(text: str, span: tuple[int, int, str]) -> Spans:
-    """A person's span without titles and possessive; nothing where there is no more, as in "the President"."""
+    """A person's span without titles and possessive; nothing where no more is left ("President")."""
     start, end, label = span
     if label != "PERSON":
         return [span]
@@ -134,7 +162,7 @@ def _clean(names: Iterable[str]) -> list[str]:
 
 
 def gazetteers(lists: Lists, regions: list[str]) -> dict[str, set[int]]:
-    """Hashed: f forenames, s surnames, c one-word places, k countries and regions, w words of longer places."""
+    """Hashed: f forenames, s surnames, c one-word places, k countries, w words of longer places."""
     out: dict[str, set[int]] = {name: set() for name in ("f", "s", "c", "k", "w", "places")}
     for letter, names in (("f", lists.forenames), ("s", lists.surnames)):
         out[letter] |= {digest(name.lower()) for name in names}

@@ -1,4 +1,4 @@
-"""The built-in finder of names, places, organisations and addresses: a conditional random field in pure Python.
+"""The built-in finder of names, places, organisations and addresses, in pure Python.
 
 What it was trained on, how well it finds and where it fails is in `CARD.md` beside this file.
 """
@@ -9,16 +9,20 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from guards._pii._find import Span
 from guards._pii.names._decode import Model
 from guards._pii.names._features import Word, sentences
 from guards._pii.names._pack import LABELS, read
 
+Mode: TypeAlias = Literal["balanced", "strict"]
 PACK = "names.pack"
 # Strict: a word that is less sure than this to be outside counts as part of a name.
 SURE_OUTSIDE = 0.8
+# In code, a name must be this sure, and begin with a capital.
+SURE_IN_CODE = 0.95
+DOTTED = re.compile(r"[a-z]\.[A-Za-z]")
 FENCE = re.compile(r"^[ \t]{0,3}(?:```|~~~)")
 CODE = re.compile(
     r"[;{}]\s*$|^\s*(?:def|class|import|from|return|SELECT|INSERT|UPDATE|at|File|#include|const|let|var|func)\b.*"
@@ -28,11 +32,12 @@ CODE = re.compile(
 HEAD = 400
 
 
-def finder(mode: Literal["balanced", "strict"] = "balanced") -> Callable[[str], list[Span]]:
+def finder(mode: Mode = "balanced") -> Callable[[str], list[Span]]:
     """What finds PERSON, LOCATION, ORGANIZATION and ADDRESS in a text.
 
     `balanced` takes the likeliest reading; `strict` marks whatever is not surely outside, in prose only.
-    Spans are in order, never overlap, and carry the probability (0 to 1) as score. Linear time, safe in threads.
+    Spans are in order, never overlap, and carry the probability (0 to 1) as score.
+    Time is linear; threads may share it.
     """
     if mode not in ("balanced", "strict"):
         raise ValueError(f"names: mode is {mode!r}; say balanced or strict")
@@ -54,17 +59,32 @@ def _strict(text: str) -> list[Span]:
 
 
 def _spans(text: str, model: Model, *, strict: bool) -> Iterator[Span]:
-    code = _code(text) if strict else []
+    code = _code(text)
     for words in sentences(text):
         while code and code[-1][1] <= words[0].start:
             code.pop()
-        careful = strict and not (code and code[-1][0] <= words[0].start)
+        coded = bool(code) and code[-1][0] <= words[0].start
+        careful = strict and not coded
         for start, rows in model.islands(words):
             labels = model.best(rows)
             if careful or any(labels):
                 chances = model.chances(rows)
                 labels = _widened(labels, chances) if careful else labels
-                yield from _joined(words[start : start + len(rows)], labels, chances)
+                for span in _joined(words[start : start + len(rows)], labels, chances):
+                    if _plausible(text, span, coded=coded):
+                        yield span
+
+
+def _plausible(text: str, span: Span, *, coded: bool) -> bool:
+    """Whether a span may be what it is said to be: code names its own things, so there it must be sure."""
+    found = text[span.start : span.end]
+    if span.entity == "ADDRESS":
+        return any(map(str.isdigit, found))
+    if coded and (span.score < SURE_IN_CODE or found[0].islower() or not found[0].isalpha()):
+        return False
+    called = text[span.end : span.end + 1] == "(" or text[max(span.start - 1, 0) : span.start] in (*"._/`\\",)
+    dotted = "_" in found or DOTTED.search(found)
+    return any(map(str.isalpha, found)) and not (called or dotted)
 
 
 def _widened(labels: list[int], chances: list[list[float]]) -> list[int]:

@@ -1,8 +1,8 @@
 """Reading names out of words: a linear-chain conditional random field, decoded word by word.
 
-The best labelling is Viterbi's, the probabilities are the forward-backward algorithm's (Lafferty, McCallum and
-Pereira, 2001). Most words cannot be part of a name whatever stands beside them: those are passed over, and only
-the stretches between them are decoded.
+The best labelling is Viterbi's, the probabilities are the forward-backward algorithm's (Lafferty,
+McCallum and Pereira, 2001). Most words cannot be part of a name whatever stands beside them: those are
+passed over, and only the stretches between them are decoded.
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ class Model:
         for row in rows[1:]:
             last = ahead[-1]
             ahead.append([
-                score + _total(list(map(add, last, into)), step) for score, into in zip(row, self._into, strict=True)
+                score + _total(list(map(add, last, into)), step)
+                for score, into in zip(row, self._into, strict=True)
             ])  # fmt: skip
         behind: list[list[float]] = [list(self._into[OUT])]
         for row in reversed(rows[1:]):

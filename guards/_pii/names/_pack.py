@@ -16,7 +16,7 @@ WIDTH = len(LABELS)
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Weights in steps of `step`: a row of `WIDTH` bytes for each feature, and hashed gazetteers by letter."""
+    """Weights in steps of `step`: `WIDTH` bytes for each feature, and hashed gazetteers by letter."""
 
     step: float
     rows: Mapping[int, int]
