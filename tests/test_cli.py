@@ -174,3 +174,18 @@ def test_the_console_script_and_the_module_are_the_same() -> None:
         [sys.executable, "-m", "orchestrator.cli", "--version"], capture_output=True, text=True, check=True
     )
     assert module.stdout.startswith("wardline ")
+
+
+def test_files_that_cannot_be_used_are_told_in_one_line(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\x00")
+    for arguments, told in (
+        (["mask", binary], "the input is not UTF-8 text, from byte 0 on"),
+        (["new", tmp_path / "no" / "policy.yaml"], "No such file or directory"),
+        (["forget", "--store", binary, "--session", "s"], "file is not a database"),
+    ):
+        command = [sys.executable, "-m", "orchestrator.cli", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode in (1, 2)
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr

@@ -77,7 +77,8 @@ def _structural(inside: Path) -> bool:
         return inside[0] in STRUCTURE
     if inside[0] == "tool_calls" and inside[2:] == ("function", "name"):
         return True
-    in_block = len(inside) >= 3 and isinstance(inside[-2], int) and inside[-3] in ("content", "tool_calls")
+    # A block of the message, or of a tool's result in it.
+    in_block = len(inside) in (3, 5) and set(inside[:-1:2]) <= {"content", "tool_calls"}
     return in_block and (inside[-1] in STRUCTURE or (len(inside) == 3 and inside[-1] == "name"))
 
 

@@ -754,3 +754,126 @@ def test_drivers_may_be_used_without_an_orchestrator() -> None:
     call = Call(kind="tool", target="t", parts=(Part(text="x"),))
     assert run(chain([shout]), call, lambda call: say(call.text)).text == "X!"
     assert asyncio.run(arun(shout, call, perform)).text == "X!"
+
+
+# --- what an adversary found
+
+
+def masked(*chunks: Any, **settings: Any) -> list[Any]:
+    from guards.mask import Mask
+
+    it = gate(Mask(entities=("EMAIL_ADDRESS",), **settings))
+
+    @it.model("m")
+    def ask(prompt: str) -> Iterator[Any]:
+        yield from chunks
+
+    return list(ask("ann@example.com"))
+
+
+def test_what_tools_take_and_give_is_content_whatever_its_keys_are_called() -> None:
+    from orchestrator.boundaries import _shapes
+
+    inside = {"id": "a", "status": "b", "name": "c", "type": "d", "content": [{"role": "e"}]}
+    messages = [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "-", "name": "-", "input": inside}]},
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": "-", "content": [{"json": inside}]}],
+        },
+    ]
+    found = [part.text for part in _shapes.asked("messages", messages)]
+    assert found == ["a", "b", "c", "d", "e"] * 2
+
+
+def test_a_text_that_a_stream_repeats_is_filtered_too() -> None:
+    pieces = [{"type": "response.output_text.delta", "output_index": 0, "delta": d} for d in ("x a", "b")]
+    done = {"type": "response.output_text.done", "output_index": 0, "text": "x ab"}
+    assert both_ways(gate(screen(Words(2))), *pieces, done)[0] is Blocked
+    redacted = both_ways(gate(screen(Words(), then="redact")), *pieces, done)
+    assert redacted[-2]["text"] == "x -"
+    assert "".join(chunk.get("delta", "") for chunk in redacted) == "x -"
+    out = masked({"type": "response.output_text.done", "text": "to <EMAIL_ADDRESS_1>"})
+    assert out[0]["text"] == "to ann@example.com"
+    whole = masked({"type": "response.output_text.done", "text": "to bob@example.com"}, new="redact")
+    assert whole[0]["text"] == "to <EMAIL_ADDRESS>"
+    with pytest.raises(Denied, match="cannot be read"):
+        masked({"text": "bob@example.com"}, new="redact")
+
+
+def test_a_choice_ends_with_all_of_its_text_and_its_usage_once() -> None:
+    text = openai_chunk("<EMAIL_ADDRESS_")
+    last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": {"n": 1}}
+    out = masked(text, openai_chunk("1"), last)
+    assert out[-1] == last
+    said = "".join(c["choices"][0]["delta"].get("content", "") for c in out)
+    assert said == "ann@example.com"
+    both = {"choices": [{"index": n, "delta": {"content": "<EMAIL_"}} for n in (0, 1)], "usage": {"n": 1}}
+    assert sum(chunk["usage"] is not None for chunk in masked(both)) == 1
+    closing = {"choices": [{"index": 0, "delta": {"content": "<EMAIL_ADDRESS_1"}, "finish_reason": "stop"}]}
+    assert masked(closing)[0]["choices"][0]["delta"]["content"] == "ann@example.com"
+    block = anthropic_chunk("<EMAIL_ADDRESS_1")
+    stop = {"type": "content_block_stop", "index": 0}
+    assert masked(block, stop)[-1] == stop
+
+
+def test_what_nobody_can_look_at_is_refused() -> None:
+    class Message:
+        role, content = "user", "ann@example.com"
+
+    @gate(shout).model("m")
+    def ask(messages: Any, more: Any = None) -> str:
+        raise AssertionError
+
+    with pytest.raises(Denied, match="a message of type Message cannot be read"):
+        ask([{"role": "user", "content": "hi"}, Message()])
+    with pytest.raises(Denied, match="more is read only once"):
+        ask("hi", iter(["ann@example.com"]))
+
+
+def test_a_stream_that_stalls_ends_at_its_deadline() -> None:
+    @gate(Stamp("")).model("m")
+    async def stalls(prompt: str) -> AsyncIterator[str]:
+        yield "a"
+        await asyncio.Event().wait()
+
+    release = __import__("threading").Event()
+
+    @gate(Stamp("")).model("m")
+    def hangs(prompt: str) -> Iterator[str]:
+        yield "a"
+        release.wait(10)
+
+    async def main() -> list[str]:
+        with gate().session(timeout=0.05):
+            return [chunk async for chunk in stalls("hi")]
+
+    with pytest.raises(Exhausted, match="deadline"):
+        asyncio.run(main())
+    with gate().session(timeout=0.05), pytest.raises((Exhausted, ValueError)):
+        list(hangs("hi"))
+    release.set()
+
+
+def test_a_timeout_longer_than_any_clock_is_no_timeout() -> None:
+    ask = gate(Stamp("")).model("m")(lambda prompt: prompt)
+    for timeout in (float("inf"), 1e12):
+        with gate().session(timeout=timeout):
+            assert ask("hi") == "hi"
+
+
+def test_older_function_calls_and_blocks_of_content_are_read() -> None:
+    def reply(text: str) -> dict[str, Any]:
+        return {
+            "choices": [
+                {
+                    "message": {
+                        "content": [{"type": "text", "text": text}],
+                        "function_call": {"name": "f", "arguments": text},
+                    }
+                }
+            ]
+        }
+
+    ask = gate(shout).model("m")(lambda prompt: reply("x"))
+    assert ask("hi") == reply("x!")

@@ -113,3 +113,23 @@ def test_content_nested_too_deeply_is_refused() -> None:
 
 def test_what_is_no_container_is_no_content() -> None:
     assert list(leaves([1, 2.5, None, b"x", object(), str, Frozen])) == []
+
+
+def test_pydantic_and_slotted_dataclasses_are_patched() -> None:
+    from typing import ClassVar
+
+    from pydantic.dataclasses import dataclass as checked
+
+    @checked
+    class Checked:
+        text: str
+
+    @dataclass(frozen=True, slots=True)
+    class Kinded:
+        kind: ClassVar[str] = "a kind is no content"
+        text: str = "x"
+
+    for value in (Checked("x"), Kinded()):
+        assert [text for _, text in leaves(value)] == ["x"]
+        assert patch(value, [Part(text="y", at=("text",))]).text == "y"
+        assert value.text == "x"

@@ -4,13 +4,13 @@ import json
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import jsonschema
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from guards import Invalid, Reply
 from guards._salvage import candidates, read, strict
@@ -360,3 +360,23 @@ def test_tool_calls_are_no_part_of_the_answer() -> None:
     outcome = play(Schema(PERSON), ask(), [Reply(parts=parts, raw=object())])
     assert outcome.reply is not None
     assert outcome.reply.value == {"name": "a"}
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+
+
+class Owner(BaseModel):
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+
+
+def test_a_wrong_tag_is_not_quoted_and_a_number_too_large_is_invalid() -> None:
+    error = play(Schema(Owner, attempts=0), ask(), [say(json.dumps({"pet": {"kind": SECRET}}))]).error
+    assert isinstance(error, Invalid)
+    assert SECRET not in str(error) + str(error.detail())
+    huge = play(Schema({"multipleOf": 0.5}, attempts=0), ask(), [say("1" + "0" * 400)]).error
+    assert isinstance(huge, Invalid)
