@@ -105,7 +105,7 @@ def test_what_is_found_balanced_is_covered_by_strict_in_prose(text: str) -> None
 
 @settings(max_examples=60, deadline=None)
 @given(TEXTS)
-def test_best_is_the_labelling_that_no_other_beats(text: str) -> None:
+def test_a_word_alone_is_read_as_likeliest_and_chances_sum_to_one(text: str) -> None:
     decoder = model()
     for words in sentences(text):
         for _, rows in decoder.islands(words):
