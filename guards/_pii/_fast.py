@@ -24,6 +24,10 @@ from typing import Any, TypeAlias
 LONGEST = 1_000
 # How far behind a match a pattern looks ahead.
 AHEAD = 2
+# A valid number with its country's code has this many digits at least: the shortest are of San Marino, whose
+# four first ones may be left out.
+ABROAD = 5
+PLUS = re.compile("[+\uff0b]")
 # Seconds, as Presidio gives a pattern.
 TIMEOUT = 60
 
@@ -258,12 +262,25 @@ def _phones(recognizer: Any) -> Tried:
         def __init__(self, text: str, region: str, seen: dict[int, Any]) -> None:
             super().__init__(text, region, leniency=recognizer.leniency)
             self.seen = seen
+            self.least = _shortest(region) if recognizer.leniency else 2
+            self.tried: dict[tuple[str, int], Any] = {}
+
+        def _parse_and_verify(self, candidate: str, offset: int) -> Any:
+            if self._too_short(candidate):
+                return None
+            key = candidate, offset
+            if key not in self.tried:
+                self.tried[key] = super()._parse_and_verify(candidate, offset)
+            return self.tried[key]
+
+        def _too_short(self, candidate: str) -> bool:
+            least = min(self.least, ABROAD) if PLUS.search(candidate) else self.least
+            return sum(map(str.isalnum, candidate)) < least
 
         def _find(self, index: int) -> Any:
             while self._max_tries > 0 and (candidate := self._candidate(index)) is not None:
                 start, words = candidate
-                # A number that can be dialled has two digits at least.
-                if len(words) > 1:
+                if not self._too_short(words):
                     match = self._extract_match(words, start)
                     if match is not None:
                         return match
@@ -293,6 +310,18 @@ def _phones(recognizer: Any) -> Tried:
         )
 
     return recognize
+
+
+@lru_cache(maxsize=256)
+def _shortest(region: str) -> int:
+    """How many digits a valid number has at least, as it is written in a region without a plus.
+
+    One of another country has what is dialled to leave this one, two digits or more, before it.
+    """
+    from phonenumbers import PhoneMetadata
+
+    known: Any = PhoneMetadata.metadata_for_region(region)
+    return min([ABROAD + 2, *(length for length in known.general_desc.possible_length if length > 0)])
 
 
 def _context(seen: Any, enhancer: Any) -> Callable[[int], str]:
