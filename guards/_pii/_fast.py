@@ -321,7 +321,7 @@ def _shortest(region: str) -> int:
     from phonenumbers import PhoneMetadata
 
     known: Any = PhoneMetadata.metadata_for_region(region)
-    return min([ABROAD + 2, *(length for length in known.general_desc.possible_length if length > 0)])
+    return min([ABROAD + 2, *(int(length) for length in known.general_desc.possible_length if length > 0)])
 
 
 def _context(seen: Any, enhancer: Any) -> Callable[[int], str]:
