@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from guards._pii._entities import NAMES, NEEDED, PATTERNS, Pattern, own, recognizers
+from guards._pii._fast import analyzer
 
 LANGUAGE = "en"
 
@@ -66,6 +67,7 @@ def finder(
     hints = {NEEDED.get(entity) for entity in entities}
     least = dict(scores)
     lowest = min([score, *least.values()])
+    recognize = analyzer(engine, list(entities), lowest, LANGUAGE) if engine is not None else None
     written = {form for term in deny for form in _forms(term)}
     terms = re.compile("|".join(sorted(map(re.escape, written), key=len, reverse=True)), re.IGNORECASE)
     allowed = frozenset(allow)
@@ -74,10 +76,10 @@ def finder(
         spans = [Span(one.start(), one.end(), "TERM") for one in terms.finditer(text)] if deny else []
         seen = {needed for needed in hints if needed is None or needed.search(text)}
         looked_for = [one for one in entities if NEEDED.get(one) in seen]
-        if engine is not None and looked_for:
+        if recognize is not None and looked_for:
             # The word splitter takes no lone surrogates; offsets stay, as one character replaces one.
             clean = SURROGATES.sub("\ufffd", text)
-            results = engine.analyze(clean, LANGUAGE, entities=looked_for, score_threshold=lowest)
+            results = recognize(clean)
             spans += [
                 Span(one.start, one.end, one.entity_type, one.score)
                 for one in results
