@@ -74,9 +74,7 @@ def finder(
 
     def find(text: str) -> list[Span]:
         spans = [Span(one.start(), one.end(), "TERM") for one in terms.finditer(text)] if deny else []
-        seen = {needed for needed in hints if needed is None or needed.search(text)}
-        looked_for = [one for one in entities if NEEDED.get(one) in seen]
-        if recognize is not None and looked_for:
+        if recognize is not None and any(hint is None or hint.search(text) for hint in hints):
             # The word splitter takes no lone surrogates; offsets stay, as one character replaces one.
             clean = SURROGATES.sub("\ufffd", text)
             results = recognize(clean)

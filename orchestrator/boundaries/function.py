@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from itertools import chain as joined
@@ -106,7 +107,9 @@ def _generator(function: Callable[..., Iterable[Any]], target: Target) -> Any:
         else:
             return
         finally:
-            getattr(chunks, "close", int)()
+            # One that hangs in the thread it was left in cannot be closed, and must not hide why it was left.
+            with suppress(ValueError):
+                getattr(chunks, "close", int)()
         raise failure
 
     return wrapper
@@ -376,8 +379,8 @@ class Relay:
         if not self._reply.filters:
             yield chunk
             return
-        texts = self._texts(chunk)
-        for closed in _shapes.closes(chunk):
+        texts, closing = self._texts(chunk), _shapes.closes(chunk)
+        for closed in closing:
             # A client that stops reading at the end of a choice must have had all of it by then.
             mine = [channel for channel, _, _ in texts if channel[:2] == closed]
             yield from self._flush([c for c in self._pipes if c[:2] == closed and c not in mine])
@@ -385,7 +388,7 @@ class Relay:
         for channel, at, text in texts:
             self._last[channel] = chunk, at
             passed = self._pipe(channel).feed(text)
-            if channel[:2] in _shapes.closes(chunk):
+            if channel[:2] in closing:
                 passed += self._pipes.pop(channel).end()
             edits.append((at, passed))
         yield from self._out(chunk, edits)
