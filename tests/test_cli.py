@@ -106,8 +106,8 @@ def test_check_goes_on_after_a_wrong_policy(policy: Path, tmp_path: Path) -> Non
 def test_explain_draws_the_chain(policy: Path) -> None:
     drawn = wardline("explain", policy).output
     assert drawn.index("mask") < drawn.index("retry") < drawn.index("timeout")
-    assert "77" in wardline("explain", policy, "--target", "a.slow").output
-    assert "77" not in wardline("explain", policy, "--target", "a.quick").output
+    assert "seconds: 77s" in wardline("explain", policy, "--target", "a.slow").output
+    assert "seconds: 77s" not in wardline("explain", policy, "--target", "a.quick").output
 
 
 def test_schema_is_a_json_schema_of_policies() -> None:
