@@ -103,12 +103,8 @@ def settle(check: Check, content: M, then: Action, side: Side) -> tuple[M, tuple
 
 
 @dataclass(frozen=True, slots=True)
-class Observe:
-    """A guard that reports what it would do, and changes nothing.
-
-    It is shown the call and the reply; the original call goes inward once, and whatever the guard makes of
-    it is recorded and dropped.
-    """
+class Around:
+    """A guard that stands around another one, and goes by its name."""
 
     guard: Guard
 
@@ -119,6 +115,22 @@ class Observe:
     @property
     def heavy(self) -> bool:
         return bool(getattr(self.guard, "heavy", False))
+
+
+def bare(guard: Any) -> Any:
+    """The guard itself, without those that stand around it."""
+    while isinstance(guard, Around):
+        guard = guard.guard
+    return guard
+
+
+@dataclass(frozen=True, slots=True)
+class Observe(Around):
+    """A guard that reports what it would do, and changes nothing.
+
+    It is shown the call and the reply; the original call goes inward once, and whatever the guard makes of
+    it is recorded and dropped.
+    """
 
     def __call__(self, call: Call) -> Flow:
         flow = self.guard(call)

@@ -11,7 +11,7 @@ from math import inf, isfinite
 from textwrap import wrap
 from typing import Any
 
-from guards._flow import Observe, Screen
+from guards._flow import Observe, Screen, bare
 from guards._models import Models, model_of
 from guards._types import Call, Usage
 from guards._worst import NOTHING, Worst, worst
@@ -121,17 +121,10 @@ def _picture(policy: Policy, kind: Boundary, target: str | None) -> Iterator[str
 
 def _box(number: int, placed: Placed, *, aimed: bool) -> Iterator[str]:
     """One guard's lines: its name and what it does, where it stands, its settings."""
-    guard = _bare(placed.guard)
+    guard = bare(placed.guard)
     yield f"{number:>2}  {placed.use}"
     for text in (_does(guard), *_standing(placed, aimed=aimed), _written(placed, guard)):
         yield from _fitted(text, "    ", INNER)
-
-
-def _bare(guard: Any) -> Any:
-    """The guard itself, without the condition, the observation and the screen around it."""
-    while hasattr(guard, "condition") or isinstance(guard, Observe):
-        guard = guard.guard
-    return guard
 
 
 def _does(guard: Any) -> str:
@@ -145,7 +138,7 @@ def _does(guard: Any) -> str:
 
 
 def _standing(placed: Placed, *, aimed: bool) -> Iterator[str]:
-    guard = _bare(placed.guard)
+    guard = bare(placed.guard)
     if isinstance(guard, Screen):
         yield f"looks at {' and '.join(SIDES[side] for side in guard.at)}; {OUTCOME[guard.then]}"
     if placed.only and not aimed:

@@ -375,4 +375,4 @@ def _conditional(node: Node, condition: str, guard: Guard) -> Guard:
         hint = suggest(error.unknown, READINGS) if error.unknown else ""
         path = ".".join(map(str, node.path))
         raise PolicyError(node.document.file, *place, path, error.message, hint) from None
-    return When(condition, guard)
+    return When(guard, condition)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from guards._errors import GuardFailed
-from guards._flow import Flow, Guard, guard_name
+from guards._flow import Around, Flow
 from guards._types import Call, Reply
 from guards._worst import Inner, Worst, worst
 
@@ -42,19 +42,10 @@ class ConditionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class When:
+class When(Around):
     """A guard and the condition under which it stands before a call."""
 
     condition: str
-    guard: Guard
-
-    @property
-    def name(self) -> str:
-        return guard_name(self.guard)
-
-    @property
-    def heavy(self) -> bool:
-        return bool(getattr(self.guard, "heavy", False))
 
     def __call__(self, call: Call) -> Flow:
         if self._holds(call):

@@ -79,10 +79,7 @@ async def _one(place: int, ask: Ask, whole: Chain, script: Script, played: Playe
                 raise failure
     except Exception as error:
         outcome.reply, outcome.error = None, error
-    outcome.ended = clock.now()
-    outcome.seconds = outcome.ended - started
-    outcome.attempts, outcome.cost = hands.attempts, hands.cost
-    return outcome
+    return outcome.over(hands, started)
 
 
 def _chunks(reply: Reply, ask: Ask) -> list[str]:

@@ -15,6 +15,7 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
+from guards._flow import bare
 from guards._schema._rules import imported
 from guards.permit import Permit
 from guards.schema import Schema
@@ -25,7 +26,7 @@ from orchestrator.testing._plan import Plan
 from orchestrator.testing._rehearsal import Played, Rehearsal, how_it_ended
 from orchestrator.testing._strategies import Scope, plans
 from orchestrator.testing._values import drawn, values
-from orchestrator.testing._watch import Taken, Watch, bare
+from orchestrator.testing._watch import Taken, Watch
 from policies import Placed, Policy
 
 BANK = 60

@@ -64,6 +64,13 @@ class Outcome:
             return ""
         return "".join(self.chunks) if self.reply.live else self.reply.text
 
+    def over(self, hands: Hands[Any], started: float) -> Outcome:
+        """The same, with when it ended and what its driver has spent."""
+        self.ended = hands.world.clock.now()
+        self.seconds = self.ended - started
+        self.attempts, self.cost = hands.attempts, hands.cost
+        return self
+
 
 def play(
     guard: Guard | Iterable[Guard] | Policy,
@@ -130,10 +137,7 @@ def play(
                 raise failure
     except BaseException as error:
         outcome.reply, outcome.error = None, error
-    outcome.ended = clock.now()
-    outcome.seconds = outcome.ended - started
-    outcome.attempts, outcome.cost = hands.attempts, hands.cost
-    return outcome
+    return outcome.over(hands, started)
 
 
 def _on_a_loop(driven: Coroutine[Any, Any, R]) -> R:
@@ -175,22 +179,26 @@ class Noted:
         return self.chain.heavy
 
     def __call__(self, call: Call) -> Flow:
-        flow = self.chain(call)
-        resume: Callable[[Any], Wish] = flow.send
-        value: Any = None
-        while True:
-            try:
-                wish = resume(value)
-            except StopIteration as done:
-                return cast("Reply", done.value)
-            self.wishes.append(wish)
-            try:
-                value, resume = (yield wish), flow.send
-            except GeneratorExit:
-                flow.close()
-                raise
-            except BaseException as thrown:
-                value, resume = thrown, flow.throw
+        return overheard(self.chain(call), self.wishes.append)
+
+
+def overheard(flow: Flow, hear: Callable[[Wish], None]) -> Flow:
+    """A flow whose every wish is heard on its way to the driver."""
+    resume: Callable[[Any], Wish] = flow.send
+    value: Any = None
+    while True:
+        try:
+            wish = resume(value)
+        except StopIteration as done:
+            return cast("Reply", done.value)
+        hear(wish)
+        try:
+            value, resume = (yield wish), flow.send
+        except GeneratorExit:
+            flow.close()
+            raise
+        except BaseException as thrown:
+            value, resume = thrown, flow.throw
 
 
 def _chain(guard: Guard | Iterable[Guard] | Orchestrator, call: Call) -> Chain:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import FunctionType, GeneratorType, TracebackType
-from typing import Any, cast
+from typing import Any
 
-from guards._flow import Flow, Guard, Observe, guard_name
-from guards._types import Call, Reply
-from guards._wishes import Wish
+from guards._flow import Around, Flow, Guard, bare, guard_name
+from guards._types import Call
+from orchestrator.testing._play import overheard
 
 NOT_PLAYED = frozenset({"__post_init__", "located", "with_models"})
 """What runs when a policy loads, not when a call is made."""
@@ -60,13 +60,6 @@ def _about_settings(node: ast.AST) -> bool:
     return isinstance(raised, ast.Name) and raised.id in ("ValueError", "TypeError")
 
 
-def bare(guard: Any) -> Any:
-    """The guard itself, without what observes it or puts it under a condition."""
-    while hasattr(guard, "condition") or isinstance(guard, Observe):
-        guard = guard.guard
-    return guard
-
-
 @dataclass(slots=True)
 class Taken:
     """The branches of one guard that were taken."""
@@ -99,17 +92,8 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Watched:
-    guard: Guard
+class _Watched(Around):
     taken: Taken
-
-    @property
-    def name(self) -> str:
-        return guard_name(self.guard)
-
-    @property
-    def heavy(self) -> bool:
-        return bool(getattr(self.guard, "heavy", False))
 
     def __call__(self, call: Call) -> Flow:
         self.taken.calls += 1
@@ -118,29 +102,14 @@ class _Watched:
         except BaseException as error:
             self._raised(error.__traceback__)
             raise
-        if not isinstance(flow, GeneratorType):
-            return flow
-        return self._flow(flow)
+        return self._flow(flow) if isinstance(flow, GeneratorType) else flow
 
-    def _flow(self, flow: Generator[Wish, Any, Reply]) -> Flow:
-        value: Any = None
-        resume: Any = flow.send
-        while True:
-            try:
-                wish = resume(value)
-            except StopIteration as done:
-                return cast("Reply", done.value)
-            except BaseException as error:
-                self._raised(error.__traceback__)
-                raise
-            self._waiting(flow)
-            try:
-                value, resume = (yield wish), flow.send
-            except GeneratorExit:
-                flow.close()
-                raise
-            except BaseException as thrown:
-                value, resume = thrown, flow.throw
+    def _flow(self, flow: Flow) -> Flow:
+        try:
+            return (yield from overheard(flow, lambda _: self._waiting(flow)))
+        except BaseException as error:
+            self._raised(error.__traceback__)
+            raise
 
     def _waiting(self, flow: Any) -> None:
         """Note where the flow stands, in each generator of the guard's own that it goes through."""

@@ -22,7 +22,7 @@ def call(**more: Any) -> Call:
 
 def refused(condition: str, given: Call) -> bool:
     """Whether a guard that refuses everything acted; otherwise the call went by it, unchanged."""
-    outcome = play(When(condition, REFUSE), given, [say("fine")])
+    outcome = play(When(REFUSE, condition), given, [say("fine")])
     if isinstance(outcome.error, Denied):
         return True
     assert outcome.error is None
@@ -84,7 +84,7 @@ def test_a_condition_reads_what_the_run_says(
     ],
 )  # fmt: skip
 def test_a_condition_that_gives_no_answer_refuses_the_call_and_quotes_nothing(condition: str) -> None:
-    outcome = play(When(condition, REFUSE), call(), [say("fine")])
+    outcome = play(When(REFUSE, condition), call(), [say("fine")])
     assert isinstance(outcome.error, GuardFailed)
     assert outcome.calls == []
     assert outcome.error.guard == "permit"
@@ -107,7 +107,7 @@ def test_a_condition_that_gives_no_answer_refuses_the_call_and_quotes_nothing(co
 )
 def test_what_a_condition_cannot_read_refuses_the_call(run: Run) -> None:
     condition = 'run.user == "a" || size(run.tags) == 1 || "a" in run.roles'
-    outcome = play(When(condition, REFUSE), call(run=run), [say("fine")])
+    outcome = play(When(REFUSE, condition), call(run=run), [say("fine")])
     assert outcome.calls == []
     assert isinstance(outcome.error, (GuardFailed, Denied))
 
@@ -137,7 +137,7 @@ def test_a_condition_that_would_run_for_ever_is_stopped() -> None:
     condition = "size(call.text) > 0"
     for letter in "abcdefgh":
         condition = f"{numbers}.all({letter}, {condition})"
-    outcome = play(When(condition, REFUSE), call(), [say("fine")])
+    outcome = play(When(REFUSE, condition), call(), [say("fine")])
     assert isinstance(outcome.error, GuardFailed)
     assert outcome.calls == []
 
@@ -170,7 +170,7 @@ def test_a_condition_stands_in_for_its_guard() -> None:
         def __call__(self, call: Call) -> Flow:
             raise NotImplementedError
 
-    assert When("true", Heavy()).name == "heavy one"
-    assert When("true", Heavy()).heavy
-    assert not When("true", REFUSE).heavy
-    assert pickle.loads(pickle.dumps(When("true", REFUSE))) == When("true", REFUSE)
+    assert When(Heavy(), "true").name == "heavy one"
+    assert When(Heavy(), "true").heavy
+    assert not When(REFUSE, "true").heavy
+    assert pickle.loads(pickle.dumps(When(REFUSE, "true"))) == When(REFUSE, "true")
