@@ -8,6 +8,7 @@ from typing import Any, Self
 from guards._cached import stale
 from guards._errors import GuardError
 from guards._flow import Flow
+from guards._imports import imported
 from guards._models import Models
 from guards._types import Call, Reply
 from guards._value import replace
@@ -81,13 +82,6 @@ class Fallback:
             made: Any = imported(self.function)(call)
             return replace(made, source="function") if isinstance(made, Reply) else told(made, "function")
         return told(self.reply, "fixed") if self.reply else None
-
-
-def imported(path: str) -> Any:
-    from importlib import import_module
-
-    module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
 
 
 guard = Fallback

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from guards._body import leaves, patch
 from guards._errors import Exhausted, GuardError, Invalid, Problem, Rejected, Unavailable, UpstreamError
 from guards._flow import Flow
+from guards._imports import imported
 from guards._salvage import strict
 from guards._schema._ask import FIRST, MISSING, Question, carry_on, corrections, whole, written
 from guards._schema._fallback import Attempt, Coerce, Found, Salvage, Way, open_ended
 from guards._schema._faults import Fault
 from guards._schema._partial import Partial
-from guards._schema._rules import Rule, imported
+from guards._schema._rules import Rule
 from guards._schema._subschema import resolved
 from guards._types import UNUSED, Call, Part, Reply
 from guards._validate import Ruled, Validator, anything, json_schema, typed, typed_once

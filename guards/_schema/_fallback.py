@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from guards._errors import Problem
+from guards._imports import imported
 from guards._salvage import parse, strict
 from guards._schema._ask import MISSING, written
-from guards._schema._rules import imported
 from guards._types import Reply
 from guards._validate import Validator
 from guards._value import replace

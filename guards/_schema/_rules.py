@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import import_module
 from typing import Any, TypeAlias
 
 from guards._errors import Problem
+from guards._imports import imported
 from guards._schema._faults import Fault, pointer
 from guards._types import Path
 
@@ -70,17 +70,6 @@ def steps(pointer: str) -> Path:
     """A JSON pointer as a path; digits count as places in a list."""
     names = (step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
     return tuple(int(name) if re.fullmatch("0|[1-9][0-9]{0,8}", name) else name for name in names)
-
-
-def imported(path: str) -> Any:
-    """What an import path, `package.module:Name`, leads to.  Raises ValueError."""
-    module, colon, name = path.partition(":")
-    if not colon:
-        raise ValueError(f"{path!r} is neither a .json file nor an import path; write package.module:Name")
-    try:
-        return getattr(import_module(module), name)
-    except (Exception, SystemExit) as error:  # a module may do anything while it is imported
-        raise ValueError(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from None
 
 
 @lru_cache(maxsize=256)

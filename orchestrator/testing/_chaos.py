@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
 from guards._flow import bare
-from guards._schema._rules import imported
+from guards._imports import imported
 from guards.permit import Permit
 from guards.schema import Schema
 from orchestrator.testing._damage import DAMAGES, plain

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from guards._errors import GuardError, GuardFailed
 from guards._flow import Flow, Guard, Screen
-from guards._schema._rules import imported
+from guards._imports import imported
 from guards._types import Call, Part
 from guards._validate import json_schema, typed
 from guards._value import replace
