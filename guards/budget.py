@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, Self
 
+from guards._account import account, checked_tag
 from guards._errors import Denied, Exhausted, UpstreamError
 from guards._flow import Flow
 from guards._models import Models, model_of
@@ -74,8 +74,7 @@ class Budget:
             most = getattr(self, name)
             if most is not None and not 0 <= most < float("inf"):
                 raise ValueError(f"{name} must be a number from 0, not {most}")
-        if (self.per == "tag") != bool(self.tag):
-            raise ValueError("tag names the run's tag that shares the account; it goes with `per: tag`")
+        checked_tag(self.per, self.tag)
         if self.window is not None and not self.window > 0:
             raise ValueError(f"window must be more than 0, not {self.window}")
         if self.window is not None and self.per == "call":
@@ -139,13 +138,7 @@ class Budget:
 
     def _account(self, call: Call) -> str:
         """The key of the account, which names nobody; different bounds keep different accounts."""
-        run, per = call.run, self.per
-        if per == "tag":
-            who = run.tags.get(self.tag, "")
-        else:
-            who = run.request_id if per == "run" else run.session if per == "session" else run.user
-        told = blake2b(f"{self.apart}{who}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        return f"budget:{per}:{told}"
+        return f"budget:{account(call.run, self.per, self.tag, self.apart)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""rate_limit: no more requests and tokens a minute than a model's provider allows."""
+"""rate_limit: no more requests and tokens a minute than a provider, or you for each user, allow."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
+from guards._account import account, checked_tag
 from guards._errors import Exhausted, GuardError, Unavailable, UpstreamError
 from guards._flow import Flow
 from guards._limits import rate_limits
@@ -13,10 +14,11 @@ from guards._tokens import asked, most_output
 from guards._types import UNUSED, Call, Ended, Reply, Usage
 from guards._units import Seconds
 from guards._value import replace
-from guards._wishes import NOW, Wishing, clock, new_update, record, update, wait
+from guards._wishes import NOW, Wishing, clock, new_update, record, wait
 from guards._worst import Inner, Worst
 
-MINUTE = 60.0
+MINUTE, HOUR = 60.0, 3_600.0
+A = TypeVar("A")
 KINDS = ("requests", "tokens")
 
 
@@ -50,6 +52,9 @@ class RateLimit:
 
     It learns from what the provider says in its headers, and when that asks to wait, nobody calls until
     then. Without `requests` and `tokens` it knows only what it has learned. Method: token bucket.
+
+    With `per`, each session, user, or value of the run's `tag` has buckets of its own, over all targets;
+    what a provider says is not about them, and they do not learn.
     """
 
     requests: float | None = None
@@ -58,6 +63,8 @@ class RateLimit:
     output: int = 1_024
     max_queue: int = 10_000
     max_wait: Seconds = 60.0
+    per: Literal["target", "session", "user", "tag"] = "target"
+    tag: str = ""
 
     def __post_init__(self) -> None:
         for name in KINDS:
@@ -65,16 +72,19 @@ class RateLimit:
                 raise ValueError(f"{name} a minute must be more than 0, not {rate}; without it: no limit")
         if not self.burst > 0:
             raise ValueError(f"burst must be more than 0 s, not {self.burst} s")
+        checked_tag(self.per, self.tag)
+        if self.per != "target" and self.requests is None and self.tokens is None:
+            raise ValueError(f"say how many requests or tokens a minute each {self.per} may have")
         for least in ("output", "max_queue", "max_wait"):
             if not getattr(self, least) >= 0:
                 raise ValueError(f"{least} must not be negative, as {getattr(self, least)} is")
 
     def __call__(self, call: Call) -> Flow:
-        key = f"rate_limit:{call.kind}:{call.via or call.target}"
+        key = self._bucket(call)
         cost = Cost(1.0, asked(call) + most_output(call, self.output) if call.kind == "model" else 0.0)
         now, deadline = (yield NOW), call.run.deadline
         latest = now + self.max_wait if deadline is None else min(now + self.max_wait, deadline)
-        slot: Slot = yield new_update(key, lambda state: self.reserve(state, now, cost, latest))
+        slot: Slot = yield from self._update(key, lambda state: self.reserve(state, now, cost, latest))
         if slot.start is None:
             raise self._refused(call, slot.wait)
         sent = False
@@ -106,6 +116,17 @@ class RateLimit:
         """The longest wait in line, and then the call."""
         return inner(call).later(self.max_wait)
 
+    def _bucket(self, call: Call) -> str:
+        if self.per == "target":
+            return f"rate_limit:{call.kind}:{call.via or call.target}"
+        return f"rate_limit:{account(call.run, self.per, self.tag)}"
+
+    def _update(self, key: str, change: Callable[[Any], tuple[Any, A]]) -> Wishing[A]:
+        """Buckets of somebody's own are full again, and forgotten, when they were not used for long."""
+        keep = None if self.per == "target" else max(HOUR, 2 * self.burst)
+        answer: A = yield new_update(key, change, keep=keep)
+        return answer
+
     def _queued(self, call: Call, key: str, slot: Slot, now: float) -> Wishing[None]:
         """Wait for the reserved time, which moves when the bucket is blocked in the meantime."""
         start, paused = slot.start or now, slot.paused
@@ -115,14 +136,15 @@ class RateLimit:
                 raise self._refused(call, start - now)
             yield from wait(start - now)
             now = yield from clock()
-            before, paused = paused, (yield from update(key, _paused))
+            before, paused = paused, (yield from self._update(key, _paused))
             start += paused - before
-        yield from update(key, _begun)
+        yield from self._update(key, _begun)
 
     def _refused(self, call: Call, seconds: float | None) -> GuardError:
         if seconds is None:
             return Exhausted("what the rate limit lets through at once")
-        return Unavailable.now(call.target, "its rate limit is reached", seconds)
+        whose = "its" if self.per == "target" else f"the {self.per}'s"
+        return Unavailable.now(call.target, f"{whose} rate limit is reached", seconds)
 
     def _after(self, key: str, cost: Cost) -> Callable[[Ended], Wishing[None]]:
         def after(ended: Ended) -> Wishing[None]:
@@ -139,12 +161,14 @@ class RateLimit:
             yield from self._give_back(key, Cost(0.0, cost.tokens - used), waiting=False)
 
     def _give_back(self, key: str, cost: Cost, *, waiting: bool) -> Wishing[None]:
-        yield from update(key, lambda state: (self.given_back(state, cost, waiting=waiting), None))
+        yield from self._update(key, lambda state: (self.given_back(state, cost, waiting=waiting), None))
 
     def _learn(self, key: str, limits: Mapping[str, float], seconds: float | None) -> Wishing[None]:
-        if limits or seconds:
+        if self.per == "target" and (limits or seconds):
             now = yield from clock()
-            yield from update(key, lambda state: (self.learned(state, now, limits, seconds or 0.0), None))
+            yield from self._update(
+                key, lambda state: (self.learned(state, now, limits, seconds or 0.0), None)
+            )
 
     def reserve(self, state: Any, now: float, cost: Cost, latest: float) -> tuple[Any, Slot]:
         """Take what a call costs from both buckets, if it may go by `latest`; they may fall below nothing."""

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from guards import Exhausted, Part, Reply, Run, Unavailable, UpstreamError, Usage
 from guards._limits import rate_limits
 from guards._types import Ended
+from guards._value import replace
 from guards._worst import Worst
 from guards.rate_limit import RateLimit
 from orchestrator import VirtualClock, World, arun, run
@@ -269,3 +270,28 @@ def test_an_estimate_counts_the_text() -> None:
 def test_a_wrong_setting_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         RateLimit(**wrong)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40)), max_size=12))
+def test_each_user_has_a_bucket_of_its_own_over_all_targets(coming: list[tuple[str, int]]) -> None:
+    guard, clock = RateLimit(requests=2, per="user", max_wait=0), VirtualClock()
+    world, levels = World(clock=clock), {"a": 2.0, "b": 2.0}
+    for number, (user, later) in enumerate(coming):
+        clock.advance(later)
+        levels = {who: min(2.0, level + later * 2 / 60) for who, level in levels.items()}
+        sent = replace(ask("", run=Run(user=user)), target=f"m{number % 3}")
+        outcome = play(guard, sent, [say("yes")], world=world)
+        assert (outcome.error is None) == (levels[user] >= 1 - SLACK)
+        levels[user] -= outcome.error is None
+
+
+def test_a_bucket_of_ones_own_learns_nothing_from_a_provider_and_needs_a_rate() -> None:
+    headers = {"x-ratelimit-limit-requests": "1", "x-ratelimit-remaining-requests": "0"}
+    guard, world = RateLimit(requests=60, per="user", max_wait=0), World(clock=VirtualClock())
+    replies = [say("yes", raw=SimpleNamespace(headers=headers)), say("yes")]
+    for reply in replies:
+        assert play(guard, ask("", run=Run(user="u")), [reply], world=world).error is None
+    with pytest.raises(ValueError, match="each user"):
+        RateLimit(per="user")
+    with pytest.raises(ValueError, match="per: tag"):
+        RateLimit(requests=1, per="user", tag="team")
