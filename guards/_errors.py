@@ -62,20 +62,23 @@ class GuardError(Exception):
 
 
 class Blocked(GuardError):
-    """A guard found something that may not pass on this side."""
+    """A guard found something that may not pass on this side.
+
+    `refusal` is what the policy has the user told, or empty.
+    """
 
     code = "blocked"
 
-    def __init__(self, findings: tuple[Finding, ...], side: Side) -> None:
-        super().__init__(findings, side)
-        self.findings, self.side = findings, side
+    def __init__(self, findings: tuple[Finding, ...], side: Side, refusal: str = "") -> None:
+        super().__init__(findings, side, refusal)
+        self.findings, self.side, self.refusal = findings, side, refusal
 
     def __str__(self) -> str:
         return f"{self.side} blocked: {', '.join(sorted({finding.code for finding in self.findings}))}"
 
     def detail(self) -> dict[str, Any]:
         found = [{"code": f.code, "message": f.message, "score": f.score} for f in self.findings]
-        return {**super().detail(), "side": self.side, "findings": found}
+        return {**super().detail(), "side": self.side, "findings": found, "refusal": self.refusal}
 
 
 class Problem(NamedTuple):

@@ -6,11 +6,13 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
-from guards._errors import Blocked, GuardError, GuardFailed
-from guards._stream import Window, mend
+from guards._errors import Blocked, GuardError, GuardFailed, Rejected
+from guards._stream import Window, mend, serious
 from guards._types import Action, Call, Content, Event, Finding, Part, Reply, Side
 from guards._value import replace
-from guards._wishes import All, Record, Review, Turn, Update, Wait, Wish
+from guards._ways_on import told
+from guards._wishes import All, Record, Review, Turn, Update, Wait, Wish, Wishing, review
+from guards._worst import Inner, Worst
 
 Flow: TypeAlias = Generator[Wish, Any, Reply]
 
@@ -41,13 +43,43 @@ def guard_name(guard: object) -> str:
     return name if isinstance(name, str) else getattr(guard, "__name__", type(guard).__name__.lower())
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """A check lifted into a guard: `at` says on which sides it looks, `then` what a finding does."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checking:
+    """What a check takes beside its own settings: the sides it looks at, and what a finding does.
 
-    check: Check
+    `then` is block; redact, which takes the found text out; replace, after which `refusal` stands there in
+    place of the whole reply, and what was found in a call is never sent; reask, which tells the model what
+    rule its reply broke, at most `reasks` times, and then blocks; escalate, which asks a person; or warn.
+    `refusal` is also what an error that blocks says the user may be told.
+    """
+
     at: tuple[Side, ...] = ("call", "reply")
     then: Action = "block"
+    refusal: str = ""
+    reasks: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.at:
+            raise ValueError("`at: []` would never look; name call, reply or both")
+        if self.then == "replace" and not self.refusal:
+            raise ValueError("`then: replace` needs `refusal`, the text that stands there instead")
+        if self.then == "reask" and "reply" not in self.at:
+            raise ValueError("`then: reask` needs reply in `at`: a model is asked again about its reply")
+        if self.reasks < 1:
+            raise ValueError(f"reasks is {self.reasks}; give 1 or more, or `then: block`")
+        if self.refusal and self.then not in ("block", "replace", "reask"):
+            raise ValueError(f"refusal is told to nobody with `then: {self.then}`; leave it out")
+
+
+WHOLE = ("replace", "reask", "escalate")
+"""What is done about a whole reply, before any of it is let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen(Checking):
+    """A check lifted into a guard."""
+
+    check: Check
 
     @property
     def name(self) -> str:
@@ -59,28 +91,67 @@ class Screen:
 
     def __call__(self, call: Call) -> Flow:
         if "call" in self.at:
-            call, found = settle(self.check, call, self.then, "call")
-            if found:
-                yield Record(call.event("found", self.name, found))
+            settled = yield from self._settled(call, call, "call")
+            if self.then == "replace" and settled is not call:
+                return told(self.refusal, "fixed")
+            call = settled
         if "reply" not in self.at:
             untouched: Reply = yield call
             return untouched
-        if self.check.window is None and call.stream:
+        if call.stream and (self.check.window is None or self.then in WHOLE):
             call = replace(call, stream=False)
         reply: Reply = yield call
+        if self.then == "reask" and call.kind == "model":
+            reply = yield from self._asked_again(call, reply)
         if reply.live:
             return replace(reply, filters=(*reply.filters, self._tap(call)))
-        reply, found = settle(self.check, reply, self.then, "reply")
+        return (yield from self._settled(call, reply, "reply"))
+
+    def worst(self, call: Call, inner: Inner) -> Worst:
+        """Every re-ask is an attempt like the first; a tool is never run again."""
+        again = self.then == "reask" and call.kind == "model"
+        return inner(call).times(1 + again * self.reasks)
+
+    def _settled(self, call: Call, content: M, side: Side) -> Wishing[M]:
+        fixed, found = settle(self.check, content, self.then, side, self.refusal)
         if found:
             yield Record(call.event("found", self.name, found))
+        if self.then == "escalate" and (acted := serious(found)):
+            return (yield from self._reviewed(call, content, acted, side))
+        return fixed
+
+    def _asked_again(self, call: Call, reply: Reply) -> Flow:
+        """A reply without findings, or the last one that the model may give."""
+        for _ in range(self.reasks):
+            found = serious(finding for part in reply.parts for finding in self.check(part))
+            if not found:
+                break
+            yield Record(call.event("reasked", self.name, found))
+            again: Reply = yield call.add(broken(found))
+            reply = replace(again, usage=reply.usage + again.usage)
         return reply
+
+    def _reviewed(self, call: Call, content: M, found: tuple[Finding, ...], side: Side) -> Wishing[M]:
+        """The content as a person lets it pass; raises `Rejected`."""
+        shown = call if side == "call" else call.add(*content.parts)
+        codes = ", ".join(sorted({one.code for one in found}))
+        question = f"{self.name} found {codes} in the {side} (of {call.target}). May it pass?"
+        decision = yield from review(question, shown)
+        match decision.verdict:
+            case "approve":
+                return content
+            case "modify" if side == "call":
+                return replace(content, parts=decision.parts)
+            case "modify":
+                return retold(content, [part.text for part in decision.parts])
+        raise Rejected(decision.by or "nobody", decision.reason or "no person has decided")
 
     def _tap(self, call: Call) -> Callable[[Callable[[Event], None]], Window]:
         def tap(note: Callable[[Event], None]) -> Window:
             def noted(found: tuple[Finding, ...]) -> None:
                 note(call.event("found", self.name, found))
 
-            return Window(self.check, self.then, noted)
+            return Window(self.check, self.then, noted, refusal=self.refusal)
 
         return tap
 
@@ -88,18 +159,40 @@ class Screen:
 screen = Screen
 
 
-def settle(check: Check, content: M, then: Action, side: Side) -> tuple[M, tuple[Finding, ...]]:
-    """Turn findings into consequences: for whole content here, for flowing text in `Window`, nowhere else."""
+def settle(
+    check: Check, content: M, then: Action, side: Side, refusal: str = ""
+) -> tuple[M, tuple[Finding, ...]]:
+    """Turn findings into consequences: for whole content here, for flowing text in `Window`, nowhere else.
+
+    Content that a person is to see is left as it is.
+    """
     found = [tuple(check(part)) for part in content.parts]
     flat = tuple(finding for each in found for finding in each)
-    if not flat:
-        return content, ()
-    if then == "block":
-        raise Blocked(flat, side)
+    acted = serious(flat)
+    if not acted:
+        return content, flat
+    if then in ("block", "reask"):
+        raise Blocked(acted, side, refusal)
+    each = map(serious, found)
     if then == "redact":
-        fixed = iter(found)
-        content = content.rewrite(lambda part: mend(part.text, next(fixed)))
+        content = content.rewrite(lambda part: mend(part.text, next(each)))
+    if then == "replace":
+        content = content.rewrite(lambda part: refusal if next(each) else part.text)
     return content, flat
+
+
+def broken(found: tuple[Finding, ...]) -> Part:
+    """What a model is told whose reply may not be used: the rules, and nothing of what it wrote."""
+    rules = "; ".join(sorted({f"{one.message} ({one.code})" for one in found}))
+    text = f"A reply to this was withheld because of a rule: {rules}. Reply again, and keep to the rule."
+    return Part(text=text, role="user", origin="trusted")
+
+
+def retold(content: M, texts: list[str]) -> M:
+    """The content with other texts in its parts; the last part has all that are left over."""
+    last = len(content.parts) - 1
+    each = iter([*texts[:last], "\n".join(texts[last:])])
+    return content.rewrite(lambda part: next(each, ""))
 
 
 @dataclass(frozen=True, slots=True)

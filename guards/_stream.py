@@ -36,10 +36,12 @@ class Window:
         then: Action,
         note: Callable[[tuple[Finding, ...]], None] = lambda found: None,
         most: int = HELD_CHARACTERS,
+        refusal: str = "",
     ) -> None:
         if check.window is None:
             raise TypeError(f"{type(check).__name__} has no window: it needs the whole text")
         self.check, self.then, self.note, self.most = check, then, note, most
+        self.refusal = refusal
         self.window, self.reach = check.window, 2 * check.window
         self.behind = self.ahead = ""
         self.pending: Callable[[str], int] | None = getattr(check, "pending", None)
@@ -63,12 +65,12 @@ class Window:
                 raise Exhausted("held-back stream text")
         settled = tuple(finding for finding in found if finding.start < cut)
         if settled:
-            if self.then == "block":
-                raise Blocked(settled, "reply")
+            if self.then not in ("redact", "warn") and (acted := serious(settled)):
+                raise Blocked(acted, "reply", self.refusal)
             self.note(settled)
         out, self.ahead = self.ahead[:cut], self.ahead[cut:]
         self.behind = (self.behind + out)[-max(self.window, CONTEXT) :]
-        return mend(out, settled) if self.then == "redact" else out
+        return mend(out, serious(settled)) if self.then == "redact" else out
 
     def _found(self) -> list[Finding]:
         base = len(self.behind)
@@ -85,6 +87,11 @@ def _before_matches(found: Iterable[Finding], cut: int) -> int:
         if finding.start < cut < finding.end:
             cut = finding.start
     return cut
+
+
+def serious(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings that something comes of."""
+    return tuple(one for one in found if not one.advisory)
 
 
 def mend(text: str, findings: Iterable[Finding]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, Self, TypeAlias
 from guards._value import maker, replace, value
 
 Side: TypeAlias = Literal["call", "reply"]
-Action: TypeAlias = Literal["block", "redact", "warn"]
+Action: TypeAlias = Literal["block", "redact", "replace", "reask", "escalate", "warn"]
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 Kind: TypeAlias = Literal["text", "tool_call", "tool_result"]
 Origin: TypeAlias = Literal["trusted", "user", "untrusted"]
@@ -28,6 +28,7 @@ class Finding:
     """One reason, in machine-readable form; never the matched text.
 
     `start` and `end` are character offsets into the part's text; `fix` is what may stand there instead.
+    One that is `advisory` is recorded, and nothing else comes of it.
     """
 
     code: str
@@ -36,6 +37,7 @@ class Finding:
     end: int = 0
     fix: str | None = None
     score: float = 1.0
+    advisory: bool = False
 
 
 @value

@@ -25,6 +25,9 @@ SIDES = {"call": "the call", "reply": "the reply"}
 OUTCOME = {
     "block": "a finding blocks it",
     "redact": "a finding is taken out",
+    "replace": "what has a finding is refused in the policy's own words",
+    "reask": "a finding in a reply has the model asked again, {reasks} at most, and then blocks",
+    "escalate": "a finding is shown to a person, who decides",
     "warn": "a finding is only reported",
 }
 
@@ -140,13 +143,18 @@ def _does(guard: Any) -> str:
 def _standing(placed: Placed, *, aimed: bool) -> Iterator[str]:
     guard = bare(placed.guard)
     if isinstance(guard, Screen):
-        yield f"looks at {' and '.join(SIDES[side] for side in guard.at)}; {OUTCOME[guard.then]}"
+        outcome = OUTCOME[guard.then].format(reasks=_times(guard.reasks))
+        yield f"looks at {' and '.join(SIDES[side] for side in guard.at)}; {outcome}"
     if placed.only and not aimed:
         yield f"only for {', '.join(placed.only)}"
     if when := placed.written.get("when"):
         yield f"only when {' '.join(str(when).split())}"
     if isinstance(_observed(placed.guard), Observe):
         yield "only watches: it reports what it would do, and changes nothing"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _observed(guard: Any) -> Any:

@@ -147,6 +147,9 @@ def _chain_advice(kind: Boundary, placed: tuple[Placed, ...]) -> Iterator[Advice
         if one.written.get("mode") == "observe":
             why = "with `mode: observe` it reports what it would do, and changes nothing"
             yield _advice("note", kind, i, one, f"{one.use} only watches", why)
+        if kind == "tool" and one.written.get("then") == "reask":
+            why = "a tool is never run again, so a finding in its result is blocked at once"
+            yield _advice("warning", kind, i, one, f"{one.use} asks no tool again; say `then: block`", why)
 
 
 # What raises the errors, or ends the replies, for which a guard goes on.

@@ -14,9 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator
 
 from guards._errors import PolicyError
-from guards._flow import Guard, Observe, screen
+from guards._flow import Checking, Guard, Observe, Screen
 from guards._models import Model, Models, Price, with_models
-from guards._types import Action, Side
 from policies._build import build, check_keys, is_check, references, refused, resolved, settings
 from policies._find import find, known, suggest
 from policies._policy import (
@@ -56,18 +55,6 @@ class Placing:
     only: Annotated[tuple[Glob, ...], Several()] = ()
     mode: Literal["enforce", "observe"] = "enforce"
     when: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checking:
-    """What else a check takes: the sides it looks at, and what a finding does."""
-
-    at: tuple[Side, ...] = ("call", "reply")
-    then: Action = "block"
-
-    def __post_init__(self) -> None:
-        if not self.at:
-            raise ValueError("`at: []` would never look; name call, reply or both")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,7 +296,7 @@ def _placed(item: Node, models: Models, digest: str) -> Placed:
     guard = _informed(item, build(kind, item), models, digest)
     if check:
         checking = build(Checking, item)
-        guard = screen(guard, at=checking.at, then=checking.then)
+        guard = Screen(guard, **{key: getattr(checking, key) for key in settings(Checking)})
     if placing.mode == "observe":
         guard = Observe(guard)
     if placing.when is not None:
@@ -347,7 +334,7 @@ def _check_item(item: Node, kind: type[Any], *, check: bool) -> None:
     own = settings(kind)
     if clash := sorted({*common} & {*own}):
         raise item.error(f"this guard has a setting `{clash[0]}`, which every guard has already")
-    for key in ("at", "then"):
+    for key in settings(Checking):
         if key in item.value and key not in (*own, *common):
             raise item.error(f"only a check takes `{key}`", f"{item.value['use']} is not one", key=key)
     check_keys(item, [*own, *common], item.value["use"])

@@ -11,10 +11,11 @@ from typing import Any, cast
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from guards._flow import Checking
 from guards._models import Model
 from policies._build import adapter, is_check, settings
 from policies._find import built_in, find, known
-from policies._load import VERSION, Checking, Placing
+from policies._load import VERSION, Placing
 from policies._policy import Example, outcomes
 
 FILE = Path(__file__).parent / "schema.json"

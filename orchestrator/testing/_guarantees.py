@@ -10,6 +10,7 @@ from typing import TypeVar
 from guards._errors import GuardError, GuardFailed
 from guards._flow import Flow, Guard, Screen
 from guards._imports import imported
+from guards._stream import serious
 from guards._types import Call, Part
 from guards._validate import json_schema, typed
 from guards._value import replace
@@ -127,15 +128,15 @@ def _attempt(plan: Plan) -> Callable[[Call], Worst]:
 def _nothing_slips_by(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
     for ask, outcome in played:
         for screen in acting(rehearsal.guards(ask), Screen):
-            if screen.then == "warn":
-                continue
+            if screen.then in ("warn", "escalate"):
+                continue  # what a person lets pass may pass
             left = outcome.calls[0].parts if outcome.calls and "call" in screen.at else ()
-            if any(found for part in left for found in screen.check(part)):
+            if serious(found for part in left for found in screen.check(part)):
                 yield f"what {screen.name} should {screen.then} left"
             passed = "".join(outcome.chunks) or outcome.text
             if "reply" in screen.at and passed and not _masked(rehearsal, ask):
                 part = Part(text=passed, role="assistant", origin="untrusted")
-                if tuple(screen.check(part)):
+                if serious(screen.check(part)):
                     yield f"what {screen.name} should {screen.then} came through"
     yield from _whole(rehearsal, played)
 

@@ -56,7 +56,7 @@ ERRORS = st.lists(
 # What may be written for each guard, outermost first; a setting that is drawn away is as usual.
 MODEL: Mapping[str, Settings] = {
     "iterations": {"steps": st.integers(1, 4), "identical": st.integers(1, 3)},
-    "invisible": {"then": st.sampled_from(("block", "redact", "warn"))},
+    "invisible": {"then": st.sampled_from(("block", "redact", "reask", "escalate", "warn"))},
     "schema": {
         "schema": st.sampled_from(SCHEMAS),
         "attempts": st.integers(0, 2),

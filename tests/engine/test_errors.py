@@ -31,6 +31,7 @@ FOUND = (Finding(code="pii.email", message="an e-mail address", start=0, end=5, 
 
 ERRORS: list[tuple[GuardError, str, dict[str, Any]]] = [
     (Blocked(FOUND, "reply"), "reply blocked: pii.email", {"code": "blocked", "side": "reply"}),
+    (Blocked(FOUND, "call", "Not here."), "call blocked: pii.email", {"refusal": "Not here."}),
     (
         Invalid(3, ((Problem("/a", "integer"),), (Problem("", "an object"),))),
         "no valid reply after 3 attempts: /: an object",

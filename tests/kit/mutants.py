@@ -203,7 +203,13 @@ MUTANTS = (
         "return reply",
         REDACTING,
     ),
-    mutant("settle: nothing blocks", "guards._flow", 'if then == "block":', 'if then == "stop":', BLOCKING),
+    mutant(
+        "settle: nothing blocks",
+        "guards._flow",
+        'if then in ("block", "reask"):',
+        'if then == "stop":',
+        BLOCKING,
+    ),
     mutant("settle: nothing is redacted", "guards._flow", 'if then == "redact":', "if False:", REDACTING),
     mutant(
         "window: the end is swallowed",
@@ -215,7 +221,7 @@ MUTANTS = (
     mutant(
         "window: what is blocked is let go",
         "guards._stream",
-        'raise Blocked(settled, "reply")',
+        'raise Blocked(acted, "reply", self.refusal)',
         "pass",
         BLOCKING,
     ),

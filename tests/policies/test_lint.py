@@ -127,3 +127,11 @@ def test_errors_come_first() -> None:
 @pytest.mark.parametrize("name", shipped())
 def test_a_shipped_policy_needs_no_more_than_notes(name: str) -> None:
     assert [one for one in lint(load(name)) if one.level != "note"] == []
+
+
+def test_asking_a_tool_again_is_advised_against() -> None:
+    text = "wardline: 1\n{}: [{{use: invisible, then: reask}}]\nexamples: [{{model: hi, expect: passes}}]"
+    assert lint(loads(text.format("model"))) == []
+    (advice,) = lint(loads(text.format("tool")))
+    assert (advice.level, advice.path) == ("warning", "tool.0")
+    assert "say `then: block`" in advice.message
