@@ -62,9 +62,11 @@ class Checking:
         if not self.at:
             raise ValueError("`at: []` would never look; name call, reply or both")
         if self.then == "replace" and not self.refusal:
-            raise ValueError("`then: replace` needs `refusal`, the text that stands there instead")
+            raise ValueError("then is replace: it needs `refusal`, the text that stands there instead")
         if self.then == "reask" and "reply" not in self.at:
-            raise ValueError("`then: reask` needs reply in `at`: a model is asked again about its reply")
+            raise ValueError(
+                "then is reask: it needs reply in `at`, as a model is asked again about its reply"
+            )
         if self.reasks < 1:
             raise ValueError(f"reasks is {self.reasks}; give 1 or more, or `then: block`")
         if self.refusal and self.then not in ("block", "replace", "reask"):
