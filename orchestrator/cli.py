@@ -12,6 +12,7 @@ from typing import IO, Any
 import click
 
 from guards._errors import GuardError
+from orchestrator.commands import Commands
 
 PROFILES = ["none", "calm", "rough", "storm"]
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -32,7 +33,7 @@ FAULTS = click.option(
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Makes a run repeatable.")
 
 
-@click.group(context_settings=SETTINGS)
+@click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(package_name="wardline", message="%(prog)s %(version)s")
 def cli() -> None:
     """Guardrails and validation middleware for programs that call language models and tools."""
