@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import field
+from itertools import count
 from typing import Any, Literal, Protocol, Self, TypeAlias
 
 from guards._value import maker, replace, value
@@ -64,12 +65,39 @@ class Lone:
         self.keys, self.over = set[str](), False
 
 
+class Steps:
+    """Numbers the boundary crossings of one request, from 1; safe under threads."""
+
+    __slots__ = ("take",)
+
+    def __init__(self) -> None:
+        self.take: Callable[[], int] = count(1).__next__
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
+@value
+class SpanContext:
+    """Where in the trace of a request something happens: inside which span, and in which step.
+
+    `trace` has 32 and `span` 16 hex digits, as in W3C Trace Context; a span that is empty is the root.
+    `step` is the number of the boundary crossing, and `steps` gives the next.
+    """
+
+    trace: str
+    span: str = ""
+    step: int = 0
+    steps: Steps = field(repr=False, compare=False)
+
+
 @value
 class Run:
     """Whose request this is.  `deadline` is absolute, in seconds on the driver's clock.
 
     `depth` counts the calls that this one is made inside of.  `lone` is what the calls of a run share that
-    is nobody's session, but one call with those made inside it.
+    is nobody's session, but one call with those made inside it.  `within` is kept by the drivers where
+    somebody takes notes.
     """
 
     request_id: str = ""
@@ -81,6 +109,7 @@ class Run:
     depth: int = 0
     tags: Mapping[str, str] = field(default_factory=dict)
     lone: Lone | None = field(default=None, repr=False, compare=False)
+    within: SpanContext | None = field(default=None, repr=False, compare=False)
 
 
 @value
@@ -131,7 +160,10 @@ def _same(one: object, other: object) -> bool:
 
 @value
 class Event:
-    """Something worth recording: what happened, where, in whose run, by which guard; never content."""
+    """Something worth recording: what happened, where, in whose run, by which guard; never content.
+
+    `id` is that of the span which it is the end of, if it is; the span around it is in `run.within`.
+    """
 
     what: str
     boundary: str
@@ -140,6 +172,7 @@ class Event:
     guard: str = ""
     findings: tuple[Finding, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    id: str = field(default="", repr=False, compare=False)
 
 
 new_event, NOBODY = maker(Event), Run()

@@ -65,6 +65,7 @@ class Breaker:
         if permit is None:
             if changed:
                 yield from record(call.event("breaker", "breaker", phase=changed))
+            yield from record(call.event("refused", "breaker", seconds=left))
             raise Unavailable.now(call.target, "its breaker is open", left)
         try:
             if changed:

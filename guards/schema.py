@@ -162,6 +162,8 @@ class Schema:
             question = self._next(tried, validator)
             if question is not None and started is not None and (yield from _too_late(call, started)):
                 break
+            if question is not None:
+                yield from record(call.event("re-asked", "schema", reask=len(tried)))
         return (yield from self._last(call, tried, validator, failure))
 
     def _asking(self, call: Call, question: Question, validator: Validator) -> Call:

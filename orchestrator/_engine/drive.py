@@ -36,6 +36,7 @@ from guards._wishes import (
 )
 from orchestrator._engine.chain import Chain, chain
 from orchestrator._engine.clock import Clock, Expired, RealClock, VirtualClock
+from orchestrator._engine.trace import deeper, entered, new_id, watched
 from orchestrator._engine.upstream import upstream_error
 from orchestrator._engine.workers import Spans, Workers, shared
 from orchestrator.stores import Store
@@ -197,14 +198,14 @@ class Applied:
 def run(guard: Guard, call: Call, perform: Perform, world: World | None = None) -> Reply:
     """Drive a guard around a sync function."""
     hands = SyncHands(world or World(), perform)
-    driven = drive(_whole(guard), call, hands)
+    driven = cross(_whole(guard), call, hands)
     return unsuspended(driven if call.run.lone is None else _alone(driven, call.run.lone, call, hands))
 
 
 async def arun(guard: Guard, call: Call, perform: APerform, world: World | None = None) -> Reply:
     """Drive a guard around an async function.  A cancellation is thrown into the flow."""
     hands = AsyncHands(world or World(), perform)
-    driven = drive(_whole(guard), call, hands)
+    driven = cross(_whole(guard), call, hands)
     return await (driven if call.run.lone is None else _alone(driven, call.run.lone, call, hands))
 
 
@@ -264,6 +265,14 @@ def unsuspended(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a synchronous call was asked to wait for an event loop")
 
 
+def cross(guard: Chain, call: Call, hands: Hands[Any]) -> Coroutine[Any, Any, Reply]:
+    """Drive a whole call; where somebody takes notes, they are told how it ended."""
+    if hands.world.sink is None:
+        return drive(guard, call, hands)
+    around, inside = entered(call)
+    return watched(drive(guard, inside, hands), around, inside, hands)
+
+
 async def drive(
     guard: Chain, call: Call, hands: Hands[Any], *, whole: bool = True, metered: bool = False
 ) -> Reply:
@@ -319,7 +328,11 @@ async def drive(
             else:
                 if isinstance(wish, Update) and wish.of_run:
                     _keep(wish, call)
-                value = await _grant(wish, hands)
+                value = await (
+                    _timed(wish, call, hands)
+                    if isinstance(wish, TIMED) and world.sink is not None
+                    else _grant(wish, hands)
+                )
                 if value.__class__ is Applied:
                     value, cancelled = value.answer, cancelled or value.stop
         except Exception as failure:
@@ -383,6 +396,23 @@ RELEASING = (Update, Wake, Record, Now, Draw)
 """What a cancelled flow may still wish for."""
 
 
+TIMED = (Wait, Turn, Review)
+"""Wishes that take time, of which the sink is told."""
+
+
+async def _timed(wish: Wait | Turn | Review, call: Call, hands: Hands[Any]) -> Any:
+    """Grant a wish, and tell the sink how long that took."""
+    clock = hands.world.clock
+    started = clock.now()
+    value = await _grant(wish, hands)
+    seconds = clock.now() - started
+    if isinstance(wish, Review):
+        hands.world.note(call.event("reviewed", seconds=seconds, then=value.verdict))
+    elif seconds > 0:
+        hands.world.note(call.event("waited", seconds=seconds))
+    return value
+
+
 async def _grant(wish: Wish | Interrupted, hands: Hands[Any]) -> Any:
     """Give one wish what it asks for; calls are granted by `_perform`."""
     match wish:
@@ -421,9 +451,12 @@ async def _perform(call: Call, hands: Hands[Any]) -> Reply:
     left = None if call.run.deadline is None else _seconds_left(call.run.deadline, world)
     limit = call.timeout if left is None else left if call.timeout is None else min(left, call.timeout)
     hands.attempts += 1
-    attempt = hands.attempts
+    attempt, outer, span = hands.attempts, call, ""
+    started = 0.0
+    if world.sink is not None:
+        started, span = world.clock.now(), new_id()
+        call = replace(call, run=deeper(call.run, span))
     hands.flying[attempt] = call
-    started = world.clock.now() if world.sink is not None else 0.0
     cost: float | None = None
     failure: GuardError | None = None
     reply: Reply | None = None
@@ -446,9 +479,17 @@ async def _perform(call: Call, hands: Hands[Any]) -> Reply:
             usage = reply.usage if reply is not None else UNUSED
             code = "" if reply is not None else failure.code if failure is not None else "cancelled"
             seconds = world.clock.now() - started
-            world.note(
-                call.event("call", attempt=attempt, seconds=seconds, usage=usage, cost=cost, error=code)
-            )
+            data: dict[str, Any] = {
+                "attempt": attempt,
+                "seconds": seconds,
+                "usage": usage,
+                "cost": cost,
+                "error": code,
+            }
+            data["model"] = reply.model if reply is not None else ""
+            if call.via:
+                data["via"] = call.via
+            world.note(replace(outer.event("call", **data), id=span))
     raise failure
 
 

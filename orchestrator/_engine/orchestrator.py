@@ -102,8 +102,12 @@ class Orchestrator:
         region: str | None = None,
         timeout: float | None = None,
         tags: Mapping[str, str] | None = None,
+        traceparent: str = "",
     ) -> Session:
-        """In whose name the calls within are made; `timeout` is in seconds for all of them together."""
+        """In whose name the calls within are made; `timeout` is in seconds for all of them together.
+
+        `traceparent` is the W3C header of whoever asked for this, so that the spans go on with that trace.
+        """
         return Session(
             self.world.clock,
             request_id=request_id,
@@ -113,6 +117,8 @@ class Orchestrator:
             region=region,
             timeout=timeout,
             tags=tags,
+            traceparent=traceparent,
+            sink=self.world.sink,
         )
 
     def chain(self, kind: Literal["model", "tool"], target: str) -> Chain:

@@ -51,8 +51,10 @@ class Course:
             for number, call in lane.flying.items():
                 if winner is None:
                     hands.flying[index, number] = call
-                else:
-                    hands.charge(winner.usage, price(call, winner) if price is not None else None)
+                    continue
+                cost = price(call, winner) if price is not None else None
+                hands.charge(winner.usage, cost)
+                hands.world.note(call.event("lost", attempt=number, usage=winner.usage, cost=cost))
 
     def granted(self) -> tuple[Answer, ...]:
         """What became of each call."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar, Token, copy_context
-from random import getrandbits
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from guards._types import Lone, Run
 from guards._value import maker, replace
 from orchestrator._engine.clock import Clock
+from orchestrator._engine.trace import Ending, Sink, begun, new_id
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +23,7 @@ class Session:
     """A stretch of work in one run's name; `with` and `async with` alike.
 
     One that stands inside another inherits what it does not set, and its deadline can only be earlier.
+    `traceparent` is the W3C header of whoever asked for this.
     """
 
     def __init__(
@@ -36,15 +37,18 @@ class Session:
         region: str | None = None,
         timeout: float | None = None,
         tags: Mapping[str, str] | None = None,
+        traceparent: str = "",
+        sink: Sink | None = None,
     ) -> None:
         if isinstance(roles, str):
             raise TypeError(f"roles is a collection of names, not one string; write roles=[{roles!r}]")
-        self._clock, self._timeout, self._tokens = clock, timeout, list[Token[Run | None]]()
+        self._clock, self._timeout = clock, timeout
+        self._open: list[tuple[Token[Run | None], Ending | None]] = []
         named = {"request_id": request_id, "session": session, "user": user, "region": region}
         self._set: dict[str, object] = {key: value for key, value in named.items() if value is not None}
         if roles is not None:
             self._set["roles"] = frozenset(roles)
-        self._tags = tags
+        self._tags, self._traceparent, self._sink = tags, traceparent, sink
 
     def __enter__(self) -> Run:
         outer = CURRENT.get() or Run()
@@ -57,14 +61,20 @@ class Session:
             ends = self._clock.now() + self._timeout
             run = replace(run, deadline=ends if outer.deadline is None else min(ends, outer.deadline))
         if not run.request_id:
-            run = replace(run, request_id=new_request_id())
-        self._tokens.append(CURRENT.set(run))
+            run = replace(run, request_id=new_id())
+        open_span = None
+        if self._sink is not None and run.request_id != outer.request_id:
+            run, open_span = begun(run, self._traceparent, self._clock, self._sink)
+        self._open.append((CURRENT.set(run), open_span))
         return run
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        CURRENT.reset(self._tokens.pop())
+        token, end = self._open.pop()
+        CURRENT.reset(token)
+        if end is not None:
+            end(error)
 
     async def __aenter__(self) -> Run:
         return self.__enter__()
@@ -91,7 +101,7 @@ def bind(function: Callable[P, T]) -> Callable[P, T]:
 
 def current() -> Run:
     """The run in force, or a fresh one of a single request."""
-    return CURRENT.get() or new_run(request_id=new_request_id(), lone=Lone())
+    return CURRENT.get() or new_run(request_id=new_id(), lone=Lone())
 
 
 class inside:
@@ -108,7 +118,3 @@ class inside:
 
     def __exit__(self, *error: object) -> None:
         CURRENT.reset(self._token)
-
-
-def new_request_id() -> str:
-    return f"{getrandbits(64):016x}"

@@ -9,12 +9,11 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -23,6 +22,7 @@ from guards._errors import GuardFailed
 from guards._types import Event, Run
 from guards._wishes import Decision, Review
 from orchestrator._engine.drive import World
+from orchestrator._engine.trace import BESIDE_AUDIT
 from orchestrator.telemetry._links import (
     START,
     TAIL,
@@ -38,7 +38,9 @@ from orchestrator.telemetry._links import (
     sealed_name,
     signed,
 )
+from orchestrator.telemetry._names import PHRASE, Names
 from orchestrator.telemetry._walk import Verdict, export, verify
+from orchestrator.telemetry.events import outcome
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -47,9 +49,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AuditError", "AuditLog", "Verdict", "export", "private_key", "public_key", "verify"]
 
-NAME = re.compile(r"[A-Za-z0-9_.:/<>*~-]{0,128}").fullmatch
-PHRASE = re.compile(r"[a-z][a-z0-9_ -]{0,63}").fullmatch
-OUTCOMES = ("error", "phase", "then", "would", "way")
 RESERVED = frozenset({"n", "at_ms", "log", "digest", "hash"})
 SHORTEST_KEY = 16
 BLOCK = 1 << 16
@@ -109,7 +108,7 @@ class AuditLog:
         _checked(key, every, segment, keep)
         self.path, self._signer = Path(path), signer
         self._name_of_file = str(self.path)
-        self._key = blake2b(key.encode()).digest() if key else b""
+        self._names = Names(key)
         self._anchor = None if anchor is None else Path(anchor)
         self._every, self._length, self._keep = every, segment, keep
         self._each, self._clock = fsync == "record", clock
@@ -122,7 +121,7 @@ class AuditLog:
     def watch(self, policy: Policy, world: World | None = None) -> World:
         """A world whose events and human decisions are recorded, after the policy that it is for."""
         world = world or World()
-        name, digest = self._name(policy.name), policy.digest
+        name, digest = self._names.name(policy.name), policy.digest
         self.append(what="policy", boundary="policy", target=name, outcome="set", policy=digest)
         reviewer, sink = world.reviewer, world.sink
 
@@ -147,16 +146,17 @@ class AuditLog:
 
     def event(self, event: Event, policy: str = "") -> None:
         """Record an event.  Raises `GuardFailed` if that cannot be done: no evidence, no call."""
-        said = next((event.data[name] for name in OUTCOMES if event.data.get(name)), "ok")
+        if event.what in BESIDE_AUDIT:
+            return
         try:
             self.append(
                 what=event.what if PHRASE(event.what) else "event",
                 boundary=event.boundary,
-                target=self._name(event.target),
+                target=self._names.name(event.target),
                 **self._whose(event.run),
-                guard=self._name(event.guard),
-                outcome=said if isinstance(said, str) and PHRASE(said) else "other",
-                codes=sorted({self._name(finding.code) for finding in event.findings}),
+                guard=self._names.name(event.guard),
+                outcome=outcome(event),
+                codes=sorted({self._names.name(finding.code) for finding in event.findings}),
                 policy=policy,
             )
         except (OSError, AuditError) as error:
@@ -169,9 +169,9 @@ class AuditLog:
             self.append(
                 what="review",
                 boundary=call.kind,
-                target=self._name(call.target),
+                target=self._names.name(call.target),
                 **self._whose(call.run),
-                by=self._digest("by", decision.by),
+                by=self._names.digest("by", decision.by),
                 outcome=decision.verdict,
                 policy=policy,
             )
@@ -214,22 +214,11 @@ class AuditLog:
 
     # What a record may say.
 
-    def _name(self, text: str) -> str:
-        """A name as it is; anything that may be more than a name as a digest."""
-        return text if NAME(text) else f"digest:{self._digest('name', text)}"
-
-    def _digest(self, kind: str, text: str) -> str:
-        """A person or a session, so that only who has the key can tell which; empty without a key."""
-        if not text or not self._key:
-            return ""
-        told = f"{kind}\n{text}".encode("utf-8", "surrogatepass")
-        return blake2b(told, key=self._key, digest_size=16).hexdigest()
-
     def _whose(self, run: Run) -> Mapping[str, str]:
         return {
-            "request": self._name(run.request_id),
-            "session": self._digest("session", run.session),
-            "user": self._digest("user", run.user),
+            "request": self._names.name(run.request_id),
+            "session": self._names.digest("session", run.session),
+            "user": self._names.digest("user", run.user),
         }
 
     def _now(self) -> int:

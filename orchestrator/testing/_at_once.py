@@ -11,7 +11,7 @@ from guards._types import Call, Reply
 from guards._value import replace
 from orchestrator._engine.chain import Chain
 from orchestrator._engine.clock import VirtualClock
-from orchestrator._engine.drive import AsyncHands, drive
+from orchestrator._engine.drive import AsyncHands, cross
 from orchestrator.sim.clock import LoopClock, SimulatedLoop
 from orchestrator.testing._plan import Ask, Script, Step
 from orchestrator.testing._play import Late, Noted, Outcome, stream
@@ -72,7 +72,7 @@ async def _one(place: int, ask: Ask, whole: Chain, script: Script, played: Playe
     started = clock.now()
     call = ask.call(started, place)
     try:
-        outcome.reply = await drive(cast("Chain", Noted(whole, outcome.wishes)), call, hands)
+        outcome.reply = await cross(cast("Chain", Noted(whole, outcome.wishes)), call, hands)
         if outcome.reply.live:
             failure = await stream(outcome, _chunks(outcome.reply, ask), hands)
             if failure is not None:

@@ -19,6 +19,7 @@ from guards.budget import Budget
 from guards.mask import Mask
 from guards.schema import Schema
 from orchestrator._engine.chain import chain
+from orchestrator._engine.trace import DRIVEN
 from orchestrator.testing._assertions import leaks_nothing
 from orchestrator.testing._plan import ECHO, Ask, Plan
 from orchestrator.testing._play import Outcome
@@ -205,7 +206,7 @@ def _fails_closed(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
 
 def _transparent(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
     for number, (ask, outcome) in enumerate(played):
-        told = [event for event in outcome.events if event.what not in ("call", "retry")]
+        told = [event for event in outcome.events if event.what not in DRIVEN | {"retry"}]
         if told or outcome.reply is None or len(outcome.calls) != 1 or ask.stream:
             continue
         asked, left = ask.call(0.0), outcome.calls[0]

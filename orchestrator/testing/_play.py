@@ -15,7 +15,7 @@ from guards._value import replace
 from guards._wishes import Decision, Review, Wish
 from orchestrator._engine.chain import Chain, chain
 from orchestrator._engine.clock import VirtualClock
-from orchestrator._engine.drive import AsyncHands, Hands, SyncHands, World, drive, settle, unsuspended
+from orchestrator._engine.drive import AsyncHands, Hands, SyncHands, World, cross, settle, unsuspended
 from orchestrator._engine.orchestrator import Orchestrator
 from orchestrator.stores.memory import Memory
 
@@ -127,7 +127,7 @@ def play(
     hands: Hands[Any] = SyncHands(world, perform) if driver == "sync" else AsyncHands(world, aperform)
     started = clock.now()
     try:
-        driven = drive(noted, call, hands)
+        driven = cross(noted, call, hands)
         outcome.reply = unsuspended(driven) if driver == "sync" else _on_a_loop(driven)
         if outcome.reply.live:
             pieces = chunks(outcome.reply) if callable(chunks) else chunks

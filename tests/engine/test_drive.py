@@ -127,7 +127,7 @@ def test_ctrl_c_releases_too() -> None:
     world = World(clock=VirtualClock())
     outcome = play(Permit(), ask(), [KeyboardInterrupt()], world=world)
     assert isinstance(outcome.error, KeyboardInterrupt)
-    assert [event.what for event in outcome.events] == ["call", "released"]
+    assert [event.what for event in outcome.events] == ["call", "released", "crossed"]
     assert held(world) is None
 
 
@@ -347,7 +347,7 @@ def test_every_attempt_is_recorded_with_its_tokens_time_cost_and_end() -> None:
 
     outcome = play(twice, ask(run=Run(request_id="r1")), answers, world=world)
     assert (outcome.attempts, outcome.cost) == (2, 1.0)
-    first, second = outcome.events
+    first, second, _ = outcome.events
     assert (first.what, first.target, first.run.request_id) == ("call", "m", "r1")
     assert dict(first.data) == {
         "attempt": 1,
@@ -355,6 +355,7 @@ def test_every_attempt_is_recorded_with_its_tokens_time_cost_and_end() -> None:
         "usage": Usage(),
         "cost": None,
         "error": "upstream_error",
+        "model": "",
     }
     assert dict(second.data) == {
         "attempt": 2,
@@ -362,6 +363,7 @@ def test_every_attempt_is_recorded_with_its_tokens_time_cost_and_end() -> None:
         "usage": Usage(input=7, output=2),
         "cost": 1.0,
         "error": "",
+        "model": "",
     }
 
 
@@ -414,4 +416,4 @@ def test_events_go_nowhere_without_a_sink() -> None:
     notes: Callable[[Call], Flow] = Permit()
     run(notes, ask(), lambda call: say("ok"), World())
     run(notes, ask(), lambda call: say("ok"), World(sink=seen.append))
-    assert [event.what for event in seen] == ["call", "released"]
+    assert [event.what for event in seen] == ["call", "released", "crossed"]

@@ -115,7 +115,7 @@ def test_screens_say_what_they_found_without_saying_what_it_was() -> None:
     outcome = play(screen(Words(), then="redact"), ask("abab and aa"), [say("bb")])
     assert outcome.calls[0].text == "- and -"
     assert outcome.text == "-"
-    call, _, reply = outcome.events
+    call, _, reply, _ = outcome.events
     assert (call.what, call.guard, len(call.findings)) == ("found", "words", 2)
     assert len(reply.findings) == 1
     assert "abab" not in repr(outcome.events)

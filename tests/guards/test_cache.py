@@ -403,7 +403,7 @@ def test_calls_that_cannot_be_written_down_and_tools_that_do_something_pass() ->
         for _ in range(2):
             outcome = play(Cache(), call, [say("x")], world=world)
             assert len(outcome.calls) == 1
-            assert [event.what for event in outcome.events] == ["uncached", "call"]
+            assert [event.what for event in outcome.events] == ["uncached", "call", "crossed"]
 
 
 @pytest.mark.parametrize("kept", ["memory", "file"])
