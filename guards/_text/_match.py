@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from guards._pii._terms import folded
+from guards._text._case import folded
 from guards._text._prefix import beginnings, longest
 
 

@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guards._pii._find import finder
-from guards._pii._terms import folded, terms
+from guards._pii._terms import terms
+from guards._text._case import folded
 from guards.mask import Mask
 
 LETTERS = st.text("abAB.iİıIſsSKkΣςσµμßẞé\ud800\udfff\ufffd ", max_size=12)
