@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from guards._errors import Blocked, Exhausted
 from guards._types import Action, Filter, Finding, Part
@@ -18,16 +18,69 @@ HELD_CHARACTERS = 65_536
 CONTEXT = 64
 
 
+class Reader(Protocol):
+    """One text that flows by, and what a check finds in it.
+
+    `read` takes the text that comes next, and whether it is the last.  It gives the findings that have become
+    certain, each once, with offsets from the start of the whole text, and the place before which no other
+    will start.
+    """
+
+    def read(self, text: str, *, final: bool) -> tuple[list[Finding], int]: ...
+
+
+def reader(check: Check, part: Part) -> Reader:
+    """What reads a part of a live reply for a check.  Raises TypeError for one that needs the whole text."""
+    if check.window is None:
+        raise TypeError(f"{type(check).__name__} has no window: it needs the whole text")
+    own: Callable[[Part], Reader] | None = getattr(check, "reader", None)
+    return Nearby(check, part) if own is None else own(part)
+
+
+def whole(reading: Reader, text: str) -> list[Finding]:
+    """What a reader finds in a text that is all there, in order."""
+    found, _ = reading.read(text, final=True)
+    return sorted(found, key=_place)
+
+
+class Nearby:
+    """Reads for a local check: what begins at a place is certain once `2 * window` characters more are seen.
+
+    A check that can say more has `pending(text)`: where the earliest match starts that more text may still
+    bring or change.  One whose matches depend on less before them than `window` says on how much: `before`.
+    """
+
+    def __init__(self, check: Check, part: Part) -> None:
+        self.check, self.part = check, part
+        self.window = check.window or 0
+        self.before = max(CONTEXT, getattr(check, "before", self.window))
+        self.pending: Callable[[str], int] | None = getattr(check, "pending", None)
+        self.text, self.start, self.at = "", 0, 0
+
+    def read(self, text: str, *, final: bool) -> tuple[list[Finding], int]:
+        self.text += text
+        end = self.start + len(self.text)
+        edge = end if final else self.start + self._settled()
+        if edge <= self.at:
+            return [], self.at
+        part = replace(self.part, text=self.text)
+        each = (moved(one, self.start) for one in self.check(part))
+        found = [one for one in each if self.at <= one.start < edge]
+        self.at = edge
+        past = max(0, edge - self.before - self.start)
+        self.text, self.start = self.text[past:], self.start + past
+        return found, edge
+
+    def _settled(self) -> int:
+        return len(self.text) - 2 * self.window if self.pending is None else self.pending(self.text)
+
+
 class Window:
     """A check over flowing text: what comes out equals what the check makes of the whole text.
 
-    A position may be let go once every match that starts before it is known, which is when `window` more
-    characters have been seen than the longest match can reach; a cut never falls inside a match.
-    Raises `Blocked` before any character of a blocked match is let go, and `Exhausted` when matches that
-    overlap one another would make it hold more than `HELD_CHARACTERS`.
-
-    A check that can say more has `pending(text)`: where the earliest match starts that more text may still
-    bring or change.  Then nothing else is held.
+    What its reader is certain of is let go; a cut never falls inside a match.  Raises `Blocked` before any
+    character of a blocked match is let go, and `Exhausted` when matches that overlap one another would make
+    it hold more than `HELD_CHARACTERS` beside what the check itself needs.
     """
 
     def __init__(
@@ -38,48 +91,46 @@ class Window:
         most: int = HELD_CHARACTERS,
         refusal: str = "",
     ) -> None:
-        if check.window is None:
-            raise TypeError(f"{type(check).__name__} has no window: it needs the whole text")
-        self.check, self.then, self.note, self.most = check, then, note, most
-        self.refusal = refusal
-        self.window, self.reach = check.window, 2 * check.window
-        self.behind = self.ahead = ""
-        self.pending: Callable[[str], int] | None = getattr(check, "pending", None)
+        self.reader = reader(check, Part(text="", role="assistant", origin="untrusted"))
+        self.then, self.note, self.refusal = then, note, refusal
+        self.most = most + 2 * (check.window or 0)
+        self.held, self.start = "", 0
+        self.found: list[Finding] = []
 
     def feed(self, text: str) -> str:
-        self.ahead += text
-        if self.pending is None:
-            return self._release(len(self.ahead) - self.reach, final=False)
-        return self._release(self.pending(self.behind + self.ahead) - len(self.behind), final=False)
+        return self._passed(text, final=False)
 
     def end(self) -> str:
-        return self._release(len(self.ahead), final=True)
+        return self._passed("", final=True)
 
-    def _release(self, cut: int, *, final: bool) -> str:
-        if cut <= 0:
-            return ""
-        found = self._found()
-        if not final:
-            cut = _before_matches(found, cut)
-            if len(self.ahead) - cut > self.most + self.reach:
-                raise Exhausted("held-back stream text")
-        settled = tuple(finding for finding in found if finding.start < cut)
+    def _passed(self, text: str, *, final: bool) -> str:
+        self.held += text
+        found, edge = self.reader.read(text, final=final)
+        self.found += found
+        edge = _before_matches(self.found, edge)
+        settled = tuple(sorted((one for one in self.found if one.start < edge), key=_place))
         if settled:
+            self.found = [one for one in self.found if one.start >= edge]
             if self.then not in ("redact", "warn") and (acted := serious(settled)):
                 raise Blocked(acted, "reply", self.refusal)
             self.note(settled)
-        out, self.ahead = self.ahead[:cut], self.ahead[cut:]
-        self.behind = (self.behind + out)[-max(self.window, CONTEXT) :]
-        return mend(out, serious(settled)) if self.then == "redact" else out
+        cut = edge - self.start
+        if len(self.held) - cut > self.most:
+            raise Exhausted("held-back stream text")
+        out, self.held = self.held[:cut], self.held[cut:]
+        if settled and self.then == "redact":
+            out = mend(out, [moved(one, -self.start) for one in serious(settled)])
+        self.start = edge
+        return out
 
-    def _found(self) -> list[Finding]:
-        base = len(self.behind)
-        part = Part(text=self.behind + self.ahead, role="assistant", origin="untrusted")
-        return [
-            replace(finding, start=finding.start - base, end=finding.end - base)
-            for finding in self.check(part)
-            if finding.start >= base
-        ]
+
+def moved(finding: Finding, by: int) -> Finding:
+    """The finding so many characters later."""
+    return replace(finding, start=finding.start + by, end=finding.end + by) if by else finding
+
+
+def _place(finding: Finding) -> tuple[int, int, str]:
+    return finding.start, finding.end, finding.code
 
 
 def _before_matches(found: Iterable[Finding], cut: int) -> int:

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from guards._stream import Reader, whole
+from guards._text._fences import LONGEST, Fences
+from guards._text._scan import Both, Scan, sought
 from guards._types import Finding, Part
 
-FENCE = re.compile(
-    r"^[ ]{0,3}(?P<fence>`{3,}+|~{3,}+)[ \t]*+(?P<language>[\w+#.-]*+)[^\n]*+\n"
-    r"(?P<body>.*?)(?:^[ ]{0,3}(?P=fence)|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
 ALIASES = {
     "sh": "shell", "bash": "shell", "zsh": "shell", "console": "shell", "ksh": "shell", "fish": "shell",
     "ps1": "powershell", "pwsh": "powershell", "bat": "batch", "cmd": "batch", "dosbatch": "batch",
@@ -23,17 +21,18 @@ ALIASES = {
     "golang": "go", "rs": "rust", "pl": "perl", "htm": "html", "vb": "vbscript", "vbs": "vbscript",
 }  # fmt: skip
 START = r"(?:^|[;\n])[ \t]{0,8}(?:\$[ ]|#[ ]|>[ ]|sudo[ ]){0,2}"
-COMMANDS = re.compile(
-    rf"{START}(?P<run>(?:rm[ ]+-[a-zA-Z]{{0,8}}[rf][a-zA-Z]{{0,8}}[ ]|mkfs(?:\.\w+)?[ ]|dd[ ]+if="
-    r"|chmod[ ]+(?:-R[ ]+)?[0-7]{3,4}[ ]"
-    r"|(?:curl|wget)[ ][^\n|]{0,500}\|[ ]*(?:sudo[ ]+)?(?:ba|z|da)?sh\b"
-    r"|nc[ ]+-[a-z]*[el]|bash[ ]+-i[ ]|:\(\)\{"
+COMMANDS = sought(
+    rf"{START}(?P<run>(?:rm[ ]{{1,8}}-[a-zA-Z]{{0,8}}[rf][a-zA-Z]{{0,8}}[ ]|dd[ ]{{1,8}}if="
+    r"|mkfs(?:\.\w{1,16})?[ ]"
+    r"|chmod[ ]{1,8}(?:-R[ ]{1,8})?[0-7]{3,4}[ ]"
+    r"|(?:curl|wget)[ ][^\n|]{0,500}\|[ ]{0,8}(?:sudo[ ]{1,8})?(?:ba|z|da)?sh\b"
+    r"|nc[ ]{1,8}-[a-z]{0,8}[el]|bash[ ]{1,8}-i[ ]|:\(\)\{"
     r"|Remove-Item[ ]|Invoke-Expression\b"
-    r"|iex[ ]|powershell(?:\.exe)?[ ]+-|del[ ]+/[fsq]|format[ ]+[a-z]:)[^\n]{0,500})",
+    r"|iex[ ]|powershell(?:\.exe)?[ ]{1,8}-|del[ ]{1,8}/[fsq]|format[ ]{1,8}[a-z]:)[^\n]{0,500})",
     re.IGNORECASE,
 )
 NAME = r"[\w.\"`\[\]]{1,128}"
-WRITES = re.compile(
+WRITES = sought(
     rf"\b(?:insert\s{{1,20}}into\s{{1,20}}{NAME}\s{{0,20}}(?:\(|values\b|select\b)"
     rf"|update\s{{1,20}}{NAME}\s{{1,20}}set\s{{1,20}}{NAME}\s{{0,20}}="
     rf"|delete\s{{1,20}}from\s{{1,20}}{NAME}(?:\s{{0,20}};|\s{{1,20}}where\b|\s{{0,20}}\Z)"
@@ -56,33 +55,42 @@ class Code:
 
     `*` in `deny` means every block.  A block without a language has the name `none`.  `shell` and `sql` say
     whether commands that delete, overwrite or run what they fetch, and statements that write, are found
-    anywhere in the text.
+    anywhere in the text.  A long block is found in several pieces.
     """
 
     deny: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     shell: bool = True
     sql: bool = True
-    window: ClassVar[int | None] = None
+    window: ClassVar[int] = LONGEST
 
-    def __call__(self, part: Part) -> Iterator[Finding]:
-        text = part.text
-        if self.deny or self.allow:
-            for match in FENCE.finditer(text):
-                if not self._may_stand(match["language"].lower()):
-                    yield _finding("block", match.start(), match.end())
-        if self.shell:
-            for match in COMMANDS.finditer(text):
-                yield _finding("shell", *match.span("run"))
-        if self.sql:
-            for match in WRITES.finditer(text):
-                yield _finding("sql", *match.span())
+    def __call__(self, part: Part) -> list[Finding]:
+        return whole(self.reader(part), part.text)
+
+    def reader(self, part: Part) -> Reader:
+        lines = Scan(
+            (pattern, judge)
+            for pattern, judge, wanted in ((COMMANDS, _command, self.shell), (WRITES, _write, self.sql))
+            if wanted
+        )
+        return Both(Fences(self._block), lines) if self.deny or self.allow else lines
+
+    def _block(self, language: str, start: int, end: int) -> Finding | None:
+        return None if self._may_stand(language.lower()) else _finding("block", start, end)
 
     def _may_stand(self, written: str) -> bool:
         language = ALIASES.get(written, written or "none")
         denied = {ALIASES.get(one.lower(), one.lower()) for one in self.deny}
         allowed = {ALIASES.get(one.lower(), one.lower()) for one in self.allow}
         return language not in denied and "*" not in denied and (not allowed or language in allowed)
+
+
+def _command(match: re.Match[str]) -> Iterator[Finding]:
+    yield _finding("shell", *match.span("run"))
+
+
+def _write(match: re.Match[str]) -> Iterator[Finding]:
+    yield _finding("sql", *match.span())
 
 
 def _finding(kind: str, start: int, end: int) -> Finding:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import ClassVar, Literal
 
-from guards._text._links import Link, Target, links, targets
+from guards._stream import whole
+from guards._text._links import LONGEST, WRITTEN, Link, Target, targets
+from guards._text._scan import Scan
 from guards._types import Finding, Part
 
 MESSAGES = {
@@ -38,7 +41,7 @@ class Links:
 
     hosts: tuple[str, ...] = ()
     unknown: Literal["all", "fetched", "data"] = "fetched"
-    window: ClassVar[int | None] = None
+    window: ClassVar[int] = LONGEST
 
     def __post_init__(self) -> None:
         for host in self.hosts:
@@ -47,19 +50,24 @@ class Links:
                     f"hosts has {host!r}; write a host alone, in lower case, as example.com or *.example.com"
                 )
 
-    def __call__(self, part: Part) -> Iterator[Finding]:
-        seen: set[tuple[int, int]] = set()
-        for link in links(part.text):
-            if (kind := self._kind(link)) is None or (link.start, link.end) in seen:
-                continue
-            seen.add((link.start, link.end))
-            yield Finding(
-                code=f"links.{kind}",
-                message=MESSAGES[kind],
-                start=link.start,
-                end=link.end,
-                fix="about:blank",
-            )
+    def __call__(self, part: Part) -> list[Finding]:
+        return whole(self.reader(part), part.text)
+
+    def reader(self, part: Part) -> Scan:
+        return Scan((pattern, partial(self._judged, read)) for pattern, read in WRITTEN)
+
+    def _judged(
+        self, read: Callable[[re.Match[str]], Iterator[Link]], match: re.Match[str]
+    ) -> Iterator[Finding]:
+        for link in read(match):
+            if (kind := self._kind(link)) is not None:
+                yield Finding(
+                    code=f"links.{kind}",
+                    message=MESSAGES[kind],
+                    start=link.start,
+                    end=link.end,
+                    fix="about:blank",
+                )
 
     def _kind(self, link: Link) -> str | None:
         """What is wrong with an address; None for what is allowed."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from guards._text._secret import Rule, Rules, infixes, rules, sample
 from guards._types import Finding, Part
@@ -30,6 +30,8 @@ class Secrets:
     allow: tuple[str, ...] = ()
     generic: bool = True
     window: int = field(init=False, repr=False, compare=False, default=0)
+    # A login's value begins so long after the address that it stands in, at most.
+    before: ClassVar[int] = 128
 
     def __post_init__(self) -> None:
         if not 0 <= self.score <= 1:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from guards._text._percent import unquoted
+from guards._text._scan import sought
 
 LONGEST = 2048
 """Characters of one address; a longer one is reported up to there."""
@@ -17,15 +18,15 @@ STOP = r"\s<>\"'`"
 # A scheme may be written with blanks, tabs and entities inside, which browsers take out.
 GAP = r"[\t\r\n]{0,2}"
 SCHEME = rf"(?:h{GAP}t{GAP}t{GAP}p{GAP}s?|ftps?|wss?|file|data|javascript|vbscript|blob)"
-BARE = re.compile(
+BARE = sought(
     rf"(?<![A-Za-z0-9+.-]){SCHEME}{GAP}(?::|&colon;|&#0{{0,5}}58;?|&#x0{{0,5}}3a;?)[^{STOP}]{{1,{LONGEST}}}",
     re.IGNORECASE,
 )
 # Two slashes at the beginning take the page's scheme; browsers read a backslash as a slash.
-RELATIVE = re.compile(rf"(?<![A-Za-z0-9:/\\])[/\\]{{2}}[^{STOP}/\\]{{1,255}}[^{STOP}]{{0,{LONGEST}}}")
-WWW = re.compile(rf"(?<![A-Za-z0-9./@-])www\.[^{STOP}]{{1,{LONGEST}}}", re.IGNORECASE)
+RELATIVE = sought(rf"(?<![A-Za-z0-9:/\\])[/\\]{{2}}[^{STOP}/\\]{{1,255}}[^{STOP}]{{0,{LONGEST}}}")
+WWW = sought(rf"(?<![A-Za-z0-9./@-])www\.[^{STOP}]{{1,{LONGEST}}}", re.IGNORECASE)
 # What stands where only an address stands, whatever it looks like.
-PLACES = re.compile(
+PLACES = sought(
     rf"(?P<image>!)?\[[^\[\]]{{0,500}}\]\(\s{{0,20}}<?(?P<inline>[^\s<>]{{1,{LONGEST}}})"
     rf"|^[ ]{{0,3}}\[[^\[\]]{{1,500}}\]:\s{{0,20}}<?(?P<reference>[^\s<>]{{1,{LONGEST}}})"
     rf"|<(?P<auto>[A-Za-z][A-Za-z0-9+.-]{{1,31}}:[^\s<>]{{1,{LONGEST}}})>"
@@ -63,15 +64,17 @@ class Target(NamedTuple):
 
 def links(text: str) -> Iterator[Link]:
     """Every address in a text, with those that overlap another of the same place."""
-    for match in PLACES.finditer(text):
-        yield from _placed(match)
-    for pattern in (BARE, RELATIVE, WWW):
-        for match in pattern.finditer(text):
-            end = match.start() + len(_trimmed(match[0]))
-            yield Link(match.start(), end, text[match.start() : end], False)
+    for pattern, read in WRITTEN:
+        for match in pattern.whole.finditer(text):
+            yield from read(match)
 
 
-def _placed(match: re.Match[str]) -> Iterator[Link]:
+def bare(match: re.Match[str]) -> Iterator[Link]:
+    url = _trimmed(match[0])
+    yield Link(match.start(), match.start() + len(url), url, False)
+
+
+def placed(match: re.Match[str]) -> Iterator[Link]:
     group = match.lastgroup or ""
     attribute = (match["attribute"] or "").lower()
     url = match[group]
@@ -110,6 +113,10 @@ def _balanced(url: str) -> str:
         if depth < 0:
             return url[:at]
     return url
+
+
+WRITTEN = ((PLACES, placed), (BARE, bare), (RELATIVE, bare), (WWW, bare))
+"""How addresses are written, and what reads them there."""
 
 
 def targets(url: str) -> tuple[Target, ...]:

@@ -85,8 +85,8 @@ def test_no_more_is_held_back_than_a_match_can_reach(check: Any, length: int) ->
     window = Window(check, "block")
     for fed in range(1, length):
         window.feed("-")
-        assert len(window.ahead) <= 2 * check.window
-        assert fed - len(window.ahead) >= 0
+        assert len(window.held) <= 2 * check.window
+        assert fed - len(window.held) >= 0
 
 
 def test_matches_that_overlap_without_end_are_refused_at_a_bound() -> None:
