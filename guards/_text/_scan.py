@@ -41,7 +41,7 @@ class Scan:
         self.text += text
         for which in range(len(self.patterns)):
             self.at[which] = self.start + self._searched(which, final=final)
-        edge = min(self.at)
+        edge = min(self.at, default=self.start + len(self.text))
         past = max(0, edge - self.start - CONTEXT)
         self.text, self.start = self.text[past:], self.start + past
         return self._known(edge), edge

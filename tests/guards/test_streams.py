@@ -1,0 +1,74 @@
+"""Every check there is: what it makes of a stream, in any chunking, is what it makes of the whole text.
+
+Checks are found, not listed: a new one is held to this without an edit here.
+"""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from guards import Blocked, Check, Finding, Part
+from guards._flow import settle
+from guards._stream import Window
+from guards._types import Reply
+from tests.guards.pieces import DENIED, flows
+from tests.guards.test_contract import CHECKS, MODULES
+
+# What a check needs to be told before it finds anything, or all there is.
+TOLD: dict[str, list[dict[str, Any]]] = {
+    "code": [{"deny": ("*",)}, {"allow": ("python",), "sql": False}],
+    "links": [{"unknown": "all", "hosts": ("a.io",)}],
+    "topics": [{"deny": DENIED}],
+    "language": [{"allow": ("fr",)}],
+}
+SETTINGS = [(name, told) for name in CHECKS for told in ({}, *TOLD.get(name, ()))]
+
+
+def made(name: str, told: dict[str, Any]) -> Check:
+    check: Check = MODULES[name].guard(**told)
+    return check
+
+
+def said(text: str) -> Part:
+    return Part(text=text, role="assistant", origin="untrusted")
+
+
+def places(found: Any) -> list[tuple[str, int, int]]:
+    return [(one.code, one.start, one.end) for one in found]
+
+
+def passed(window: Window, chunks: list[str]) -> tuple[str, Blocked | None]:
+    """What had come out by the end, and what blocked it."""
+    out = ""
+    try:
+        for chunk in chunks:
+            out += window.feed(chunk)
+        return out + window.end(), None
+    except Blocked as blocked:
+        return out, blocked
+
+
+STREAMED = [(name, told) for name, told in SETTINGS if made(name, told).window is not None]
+
+
+@pytest.mark.parametrize(("name", "told"), STREAMED)
+@settings(max_examples=60, deadline=None)
+@given(chunks=flows())
+def test_a_redacted_stream_is_the_redacted_whole(name: str, told: Any, chunks: list[str]) -> None:
+    check, text, found = made(name, told), "".join(chunks), list[Finding]()
+    whole, all_found = settle(check, Reply(parts=(said(text),)), "redact", "reply")
+    assert passed(Window(check, "redact", found.extend), chunks) == (whole.text, None)
+    assert places(found) == places(all_found)
+
+
+@pytest.mark.parametrize(("name", "told"), STREAMED)
+@settings(max_examples=60, deadline=None)
+@given(chunks=flows())
+def test_no_beginning_of_a_blocked_match_is_let_go(name: str, told: Any, chunks: list[str]) -> None:
+    check, text = made(name, told), "".join(chunks)
+    found = sorted(check(said(text)), key=lambda one: (one.start, one.end, one.code))
+    out, blocked = passed(Window(check, "block"), chunks)
+    assert text.startswith(out)
+    assert len(out) <= min((one.start for one in found), default=len(text))
+    assert places(blocked.findings if blocked else [])[:1] == places(found)[:1]
