@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
+from guards._allowed import Unlisted, sound
 from guards._errors import Blocked, GuardError, GuardFailed, Rejected
 from guards._stream import Window, mend, serious
 from guards._types import Action, Call, Content, Event, Finding, Part, Reply, Side
@@ -50,15 +51,19 @@ class Checking:
     `then` is block; redact, which takes the found text out; replace, after which `refusal` stands there in
     place of the whole reply, and what was found in a call is never sent; reask, which tells the model what
     rule its reply broke, at most `reasks` times, and then blocks; escalate, which asks a person; or warn.
-    `refusal` is also what an error that blocks says the user may be told.
+    `refusal` is also what an error that blocks says the user may be told.  A matched text whose keyed digest
+    is in `allow_digests` is no finding; `allow_key` is the key, and `wardline allow` writes both.
     """
 
     at: tuple[Side, ...] = ("call", "reply")
     then: Action = "block"
     refusal: str = ""
     reasks: int = 1
+    allow_digests: tuple[str, ...] = ()
+    allow_key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
+        sound(self.allow_digests, self.allow_key)
         if not self.at:
             raise ValueError("`at: []` would never look; name call, reply or both")
         if self.then == "replace" and not self.refusal:
@@ -91,6 +96,11 @@ class Screen(Checking):
     def heavy(self) -> bool:
         return bool(getattr(self.check, "heavy", False))
 
+    @property
+    def judged(self) -> Check:
+        """The check, without what the policy lets pass."""
+        return Unlisted(self.check, self.allow_digests, self.allow_key) if self.allow_digests else self.check
+
     def __call__(self, call: Call) -> Flow:
         if "call" in self.at:
             settled = yield from self._settled(call, call, "call")
@@ -115,7 +125,7 @@ class Screen(Checking):
         return inner(call).times(1 + again * self.reasks)
 
     def _settled(self, call: Call, content: M, side: Side) -> Wishing[M]:
-        fixed, found = settle(self.check, content, self.then, side, self.refusal)
+        fixed, found = settle(self.judged, content, self.then, side, self.refusal)
         if found:
             yield Record(call.event("found", self.name, found))
         if self.then == "escalate" and (acted := serious(found)):
@@ -125,7 +135,7 @@ class Screen(Checking):
     def _asked_again(self, call: Call, reply: Reply) -> Flow:
         """A reply without findings, or the last one that the model may give."""
         for _ in range(self.reasks):
-            found = serious(finding for part in reply.parts for finding in self.check(part))
+            found = serious(finding for part in reply.parts for finding in self.judged(part))
             if not found:
                 break
             yield Record(call.event("reasked", self.name, found))
@@ -153,7 +163,7 @@ class Screen(Checking):
             def noted(found: tuple[Finding, ...]) -> None:
                 note(call.event("found", self.name, found))
 
-            return Window(self.check, self.then, noted, refusal=self.refusal)
+            return Window(self.judged, self.then, noted, refusal=self.refusal)
 
         return tap
 

@@ -29,7 +29,8 @@ class Finding:
     """One reason, in machine-readable form; never the matched text.
 
     `start` and `end` are character offsets into the part's text; `fix` is what may stand there instead.
-    One that is `advisory` is recorded, and nothing else comes of it.
+    One that is `advisory` is recorded, and nothing else comes of it.  `view` is how the text was read, where
+    that is not as it is written: a decoding, or letters that are folded.
     """
 
     code: str
@@ -39,6 +40,7 @@ class Finding:
     fix: str | None = None
     score: float = 1.0
     advisory: bool = False
+    view: str = ""
 
 
 @value

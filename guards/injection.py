@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import ClassVar, Literal
 
+from guards._allowed import sound, unlisted
 from guards._errors import Blocked, Exhausted
 from guards._flow import Flow
 from guards._stream import HELD_CHARACTERS, mend
@@ -33,7 +34,8 @@ class Injection:
     suspected; from `block_user` or `block_untrusted` on `then` says what happens: block, redact the stretch,
     warn, or spotlight. Spotlight joins the words of all untrusted text in a model call with a sign, tells the
     model what that means, and blocks nothing. What the model itself says and what the program's system
-    prompt says is not looked at.
+    prompt says is not looked at. A stretch whose keyed digest is in `allow_digests` is no finding;
+    `allow_key` is the key, and `wardline allow` writes both.
     """
 
     at: tuple[Side, ...] = ("call", "reply")
@@ -42,10 +44,13 @@ class Injection:
     block_user: float = 0.975
     flag_untrusted: float = 0.86
     block_untrusted: float = 0.975
+    allow_digests: tuple[str, ...] = ()
+    allow_key: str = field(default="", repr=False)
 
     heavy: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        sound(self.allow_digests, self.allow_key)
         for flag, block, whose in (
             (self.flag_user, self.block_user, "user"),
             (self.flag_untrusted, self.block_untrusted, "untrusted"),
@@ -97,7 +102,7 @@ class Injection:
             if whose == "user"
             else (self.flag_untrusted, self.block_untrusted)
         )
-        return tuple(
+        found = (
             Finding(
                 code="injection.instruction" if one.score >= block else "injection.suspected",
                 message=f"read as {one.view}, by {', '.join(one.rules) or 'the classifier'}",
@@ -105,9 +110,11 @@ class Injection:
                 end=one.end,
                 fix=REMOVED if one.score >= block else None,
                 score=round(one.score, 4),
+                view=one.view,
             )
             for one in suspicions(part.text, flag)
         )
+        return tuple(unlisted(part.text, found, self.allow_digests, self.allow_key))
 
     def _tap(self, call: Call) -> Callable[[Callable[[Event], None]], Held]:
         def judge(text: str, note: Callable[[Event], None]) -> str:

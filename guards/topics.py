@@ -22,14 +22,14 @@ class Topics:
     `deny` and `allow` map names of topics to their words and phrases, in any case. A denied one is found
     however it is written or encoded; competitors' names are a topic like any other. With `allow`, a text
     of at least `least` words in which none of its words and phrases stands is off topic, as a whole, and
-    `refusal` is what takes its place where findings are redacted. Users' and the model's texts are looked
+    `instead` is what takes its place where findings are redacted. Users' and the model's texts are looked
     at, the program's own and those of tools are not.
     """
 
     deny: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     allow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     least: int = 5
-    refusal: str = "I can only help with the topics this service is for."
+    instead: str = "I can only help with the topics this service is for."
     _denied: Phrases = field(default_factory=dict, init=False, repr=False, compare=False)
     _allowed: Phrases = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -48,16 +48,18 @@ class Topics:
             yield from self._forbidden(part.text)
         if self.allow and self._is_off(part.text):
             message = "about none of the allowed topics"
-            yield Finding(code="topics.off", message=message, start=0, end=len(part.text), fix=self.refusal)
+            yield Finding(code="topics.off", message=message, start=0, end=len(part.text), fix=self.instead)
 
     def _forbidden(self, text: str) -> Iterator[Finding]:
-        spans: dict[tuple[int, int], str] = {}
+        spans: dict[tuple[int, int], tuple[str, str]] = {}
         for view in views(text):
             for start, end, topic in found(view.text, self._denied):
-                spans.setdefault(view.span(start, end), topic)
-        for (start, end), topic in sorted(spans.items()):
+                spans.setdefault(view.span(start, end), (topic, view.name))
+        for (start, end), (topic, read) in sorted(spans.items()):
             message = f"a word of the denied topic number {[*self.deny].index(topic) + 1}"
-            yield Finding(code="topics.denied", message=message, start=start, end=end, fix="[removed]")
+            yield Finding(
+                code="topics.denied", message=message, start=start, end=end, fix="[removed]", view=read
+            )
 
     def _is_off(self, text: str) -> bool:
         plain = folded(View("plain", text)).text

@@ -132,12 +132,12 @@ def _nothing_slips_by(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
             if screen.then in ("warn", "escalate"):
                 continue  # what a person lets pass may pass
             left = outcome.calls[0].parts if outcome.calls and "call" in screen.at else ()
-            if serious(found for part in left for found in screen.check(part)):
+            if serious(found for part in left for found in screen.judged(part)):
                 yield f"what {screen.name} should {screen.then} left"
             passed = "".join(outcome.chunks) or outcome.text
             if "reply" in screen.at and passed and not _masked(rehearsal, ask):
                 part = Part(text=passed, role="assistant", origin="untrusted")
-                if serious(screen.check(part)):
+                if serious(screen.judged(part)):
                     yield f"what {screen.name} should {screen.then} came through"
     yield from _whole(rehearsal, played)
 

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 import guards
 from guards import Call, GuardError, Part, screen
+from guards._flow import Checking
 from guards._stream import Window
 from orchestrator.testing import Late, play, say
 from policies._build import is_check
+from policies._build import settings as settable
 
 ROOM = Path(guards.__file__).parent
 NAMES = sorted(file.stem for file in ROOM.glob("*.py") if not file.stem.startswith("_"))
@@ -100,6 +102,12 @@ def test_a_guard_keeps_nothing_from_one_call_to_the_next(name: str, call: Call, 
     assert again.calls == first.calls
     assert again.text == first.text
     assert str(again.error) == str(first.error)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_no_setting_of_a_check_is_called_as_one_that_every_check_has(name: str) -> None:
+    own = {field.name for field in dataclasses.fields(MODULES[name].guard) if field.init}
+    assert not own & {*settable(Checking), "use", "only", "mode", "when"}
 
 
 @pytest.mark.parametrize("name", CHECKS)

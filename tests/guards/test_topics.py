@@ -52,7 +52,7 @@ def test_a_text_about_none_of_the_allowed_topics_is_off_topic_unless_it_is_short
     outcome = play(
         screen(guard, at=("reply",), then="redact"), ask(), [say("The senate is in Rome, not Paris")]
     )
-    assert outcome.text == guard.refusal
+    assert outcome.text == guard.instead
     assert isinstance(play(screen(guard), ask("tell me all about your cat"), [say("x")]).error, Blocked)
 
 
