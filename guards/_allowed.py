@@ -5,11 +5,9 @@ The digests stand in the policy and tell nothing about the texts to whoever lack
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
-from unicodedata import normalize
 
 from guards._types import Finding, Part
 
@@ -40,6 +38,9 @@ def digest(text: str, key: str) -> str:
     How it is spaced and its compatibility characters do not count; the case of its letters does, as it
     does in keys and addresses.
     """
+    import hmac
+    from unicodedata import normalize
+
     said = " ".join(normalize("NFKC", text).split())
     return hmac.new(key.encode(), said.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:32]
 
