@@ -91,11 +91,12 @@ class Problem(NamedTuple):
 class Invalid(GuardError):
     """No attempt gave a valid value; `problems` has one tuple an attempt, `partial` the last text.
 
-    `usage` are the tokens of all attempts.
+    `what` was asked for, and `usage` are the tokens of all attempts.
     """
 
     code = "invalid"
     usage: Usage | None = None
+    what: str = "reply"
 
     def __init__(self, tries: int, problems: tuple[tuple[Problem, ...], ...]) -> None:
         super().__init__(tries, problems)
@@ -104,7 +105,7 @@ class Invalid(GuardError):
     def __str__(self) -> str:
         last = self.problems[-1] if self.problems else ()
         said = "; ".join(f"{problem.path or '/'}: {problem.need}" for problem in last[:3])
-        return f"no valid reply after {self.tries} attempts: {said}"
+        return f"no valid {self.what} after {self.tries} attempts: {said}"
 
     def detail(self) -> dict[str, Any]:
         return {**super().detail(), "problems": [[p._asdict() for p in tried] for tried in self.problems]}

@@ -11,14 +11,19 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from guards._errors import Problem
+from guards._imports import imported
+from guards._salvage import strict
 from guards._schema._engines import Engine, engine
 from guards._schema._faults import TOO_DEEP, Fault, problems
 from guards._schema._partial import Subschemas
 from guards._schema._read import read
 from guards._schema._rules import Rule
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Verdict: TypeAlias = tuple[Any, tuple[Problem, ...]]
 DEPTH = 128
@@ -164,6 +169,35 @@ def typed(kind: Any) -> Validator:
 def typed_once(kind: Any) -> Validator:
     """`typed`, remembered for types that come with each call."""
     return typed(kind)
+
+
+def described(schema: Any) -> Validator:
+    """A validator for what a policy or a program gives as a schema; None is any JSON value.
+
+    It is a JSON Schema, a Python type or its import path.  Raises ValueError for anything else.
+    """
+    if schema is None:
+        return anything
+    if isinstance(schema, str):
+        return typed(imported(schema))
+    if isinstance(schema, (Mapping, bool)):
+        return json_schema(schema)
+    return typed(schema)
+
+
+def in_file(schema: Any) -> bool:
+    """Whether a policy names a file that holds the schema."""
+    return isinstance(schema, str) and schema.endswith(".json")
+
+
+def from_file(schema: Any, folder: Path) -> Any:
+    """A schema, read from its file where it is named by one.  Raises ValueError."""
+    if not in_file(schema):
+        return schema
+    try:
+        return strict((folder / schema).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{schema} is not JSON: {error}") from None
 
 
 class Ruled(Validator):

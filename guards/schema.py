@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from guards._body import leaves, patch
 from guards._errors import Exhausted, GuardError, Invalid, Problem, Rejected, Unavailable, UpstreamError
 from guards._flow import Flow
-from guards._imports import imported
 from guards._salvage import strict
 from guards._schema._ask import FIRST, MISSING, Question, carry_on, corrections, whole, written
 from guards._schema._fallback import Attempt, Coerce, Found, Salvage, Way, open_ended
@@ -19,7 +18,7 @@ from guards._schema._partial import Partial
 from guards._schema._rules import Rule
 from guards._schema._subschema import resolved
 from guards._types import UNUSED, Call, Part, Reply
-from guards._validate import Ruled, Validator, anything, json_schema, typed, typed_once
+from guards._validate import Ruled, Validator, described, from_file, in_file, typed_once
 from guards._value import replace
 from guards._wishes import Wishing, clock, record, review
 from guards._worst import Inner, Worst
@@ -71,21 +70,16 @@ class Schema:
             raise ValueError(f"attempts is the number of re-asks: 0, 1 or 2, not {self.attempts}")
         if self.default is not None and self.otherwise != "default":
             raise ValueError("default is used with `otherwise: default` alone; add that, or remove it")
-        if isinstance(self.schema, str) and self.schema.endswith(".json"):
+        if in_file(self.schema):
             return  # read by `located`, which knows the folder
-        validator = _validator(self.schema)
+        validator = described(self.schema)
         object.__setattr__(self, "_validate", Ruled(validator, self.rules) if self.rules else validator)
         self._check_default()
 
     def located(self, folder: Path) -> Self:
         """The same guard with its schema file read, from a policy's folder."""
-        if not isinstance(self.schema, str) or not self.schema.endswith(".json"):
-            return self
-        try:
-            schema = strict((folder / self.schema).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{self.schema} is not JSON: {error}") from None
-        return replace(self, schema=schema)
+        schema = from_file(self.schema, folder)
+        return self if schema is self.schema else replace(self, schema=schema)
 
     def _check_default(self) -> None:
         if self.otherwise != "default" or self._validate is None:
@@ -294,16 +288,6 @@ def _of_object(schema: Any) -> bool:
     """Whether a schema is of an object: providers hold a model to no other."""
     root = resolved(schema, schema)
     return isinstance(root, Mapping) and root.get("type") == "object"
-
-
-def _validator(schema: Any) -> Validator:
-    if schema is None:
-        return anything
-    if isinstance(schema, str):
-        return typed(imported(schema))
-    if isinstance(schema, (Mapping, bool)):
-        return json_schema(schema)
-    return typed(schema)
 
 
 def _said(reply: Reply) -> str:

@@ -47,6 +47,14 @@ ORDER = (
     Rule("permit", "cache", "error", "a cache outside permit answers those who may not ask"),
     Rule("approve", "cache", "error", "a cache outside approve answers what nobody approved"),
     Rule("invisible", "mask", "warning", "characters that cannot be seen hide personal data from mask"),
+    Rule("arguments", "mask", "error", "arguments inside mask puts back the values that mask takes out"),
+    Rule("arguments", "taint", "error", "a taint outside arguments judges placeholders, not where they lead"),
+    Rule(
+        "arguments",
+        "approve",
+        "warning",
+        "an approve outside arguments shows a person what is repaired, or refused, after that",
+    ),
     # Who may, before what it costs.
     Rule(
         "permit",
@@ -142,6 +150,10 @@ def _chain_advice(kind: Boundary, placed: tuple[Placed, ...]) -> Iterator[Advice
             if (rule.outer, rule.inner) == (inner.use, outer.use):
                 message = f"put {rule.outer} before {rule.inner} ({kind}.{i})"
                 yield _advice(rule.level, kind, j, inner, message, rule.why)
+        if (outer.use, inner.use) == ("permit", "arguments") and outer.written.get("rules"):
+            message = f"put arguments before the permit with rules ({kind}.{i})"
+            why = "a permit outside arguments judges what arguments still repairs, and placeholders"
+            yield _advice("error", kind, j, inner, message, why)
     yield from _unseen(kind, placed)
     for i, one in enumerate(placed):
         if one.written.get("mode") == "observe":

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
+from guards._cel import ConditionError
 from guards._errors import PolicyError
 from guards._flow import Checking, Guard, Observe, Screen
 from guards._models import Model, Models, Price, with_models
@@ -27,7 +28,7 @@ from policies._policy import (
     Several,
     outcomes,
 )
-from policies._when import READINGS, ConditionError, When, compiled
+from policies._when import READINGS, When, compiled
 from policies._yaml import MOST_BYTES, Node, read
 
 VERSION = 1

@@ -7,11 +7,12 @@ lets the guard act and only a false one lets the call go by it; anything else re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from guards._cel import ConditionError, explained, null_character
 from guards._errors import GuardFailed
 from guards._flow import Around, Flow
 from guards._types import Call, Reply
@@ -31,14 +32,6 @@ READINGS: dict[str, tuple[str, Reading]] = {
     "run.tags": ("TAGS", lambda call: dict(call.run.tags)),
 }
 """What a condition may read: its name, its type, and where it comes from."""
-
-
-class ConditionError(ValueError):
-    """A condition that does not compile; `line` and `column` count from 1 within it, 0 where unknown."""
-
-    def __init__(self, message: str, line: int = 0, column: int = 0, unknown: str = "") -> None:
-        super().__init__(message)
-        self.message, self.line, self.column, self.unknown = message, line, column, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,7 @@ class When(Around):
         expression, readings = compiled(self.condition)
         data = {name: read(call) for name, read in readings}
         # The binding ends a text at its first null character, and would judge only what stands before it.
-        if any("\0" in text for value in data.values() for text in _texts(value)):
+        if null_character(data):
             raise GuardFailed(self.name, "its condition cannot read a null character")
         answer = expression.eval(data=data).plain_value()
         if answer is True or answer is False:
@@ -69,12 +62,6 @@ class When(Around):
         # The answer is the error's text.  It may quote the call, so only its code is kept.
         code = re.match("[A-Z_]+(?=:)", str(answer))
         raise GuardFailed(self.name, f"its condition gave no answer: {code[0] if code else 'not a boolean'}")
-
-
-def _texts(value: Any) -> Iterable[str]:
-    if isinstance(value, dict):
-        return (*value, *value.values())
-    return value if isinstance(value, list) else () if isinstance(value, bool) else (value,)
 
 
 @lru_cache(maxsize=256)
@@ -85,7 +72,7 @@ def compiled(condition: str) -> tuple[Any, tuple[tuple[str, Reading], ...]]:
     try:
         expression = _environment().compile(condition)
     except (RuntimeError, TypeError) as error:
-        raise _explained(str(error)) from None
+        raise explained(str(error)) from None
     if expression.return_type() != cel.Type.BOOL:
         kind = expression.return_type().name().lower()
         raise ConditionError(f"a condition must be true or false, and this is a {kind}", 1, 1)
@@ -102,17 +89,3 @@ def _environment() -> Any:
     kinds = {"STRING": text, "BOOL": cel.Type.BOOL}
     kinds |= {"STRINGS": cel.Type.List(text), "TAGS": cel.Type.Map(text, text)}
     return cel.NewEnv(variables={name: kinds[kind] for name, (kind, _) in READINGS.items()})
-
-
-def _explained(said: str) -> ConditionError:
-    """The compiler's first complaint: what and where, without the drawing beneath it."""
-    found = re.search(r"<input>:(\d+):(\d+): (.*)", said)
-    if not found:
-        return ConditionError("this condition is too long, too deep or not a condition")
-    line, column, message = int(found[1]), int(found[2]), found[3].removesuffix(" [INVALID_ARGUMENT]")
-    if "<EOF>'" in message:
-        return ConditionError("the condition ends too early", line, column)
-    message = re.sub(r", expecting \{.*|expecting \{.*", "", message).removeprefix("Syntax error: ")
-    if unknown := re.match("undeclared reference to '(.*?)'", message):
-        return ConditionError(f"there is no {unknown[1]!r} to read here", line, column, unknown[1])
-    return ConditionError(message.strip(), line, column)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, TypeAlias
 
+from guards import _cel
 from guards._errors import Problem
 from guards._imports import imported
 from guards._schema._faults import Fault, pointer
@@ -72,38 +72,11 @@ def steps(pointer: str) -> Path:
     return tuple(int(name) if re.fullmatch("0|[1-9][0-9]{0,8}", name) else name for name in names)
 
 
-@lru_cache(maxsize=256)
 def condition(text: str, name: str) -> Predicate:
     """A condition in CEL over `value`.  Raises ValueError with the place if it is not one."""
-    from cel_expr_python import cel
-
-    environment: Any = cel.NewEnv(variables={"value": cel.Type.DYN})
     try:
-        expression = environment.compile(text)
-    except (RuntimeError, TypeError) as error:
-        found = re.search(r"<input>:\d+:(\d+): (.*)", str(error))
-        where = f"at column {found[1]}: {found[2]}" if found else "too long, too deep or not a condition"
-        raise ValueError(f"rule {name}: not a condition over `value`: {where}") from None
-    if expression.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
-        raise ValueError(f"rule {name}: a condition must be true or false")
-
-    def holds(value: Any) -> bool:
-        # The binding ends a text at its first null character, and would judge only what stands before it.
-        # A failed evaluation answers with the failure's text, which is not true either.
-        return not _null_character(value) and expression.eval(data={"value": value}).plain_value() is True
-
-    return holds
-
-
-def _null_character(value: Any) -> bool:
-    pending = [value]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, str):
-            if "\0" in one:
-                return True
-        elif isinstance(one, dict):
-            pending += [*one, *one.values()]
-        elif isinstance(one, list):
-            pending += one
-    return False
+        compiled = _cel.condition(text, frozenset({"value"}))
+    except _cel.ConditionError as error:
+        where = f"at column {error.column}: " if error.column else ""
+        raise ValueError(f"rule {name}: not a condition over `value`: {where}{error}") from None
+    return lambda value: compiled.holds({"value": value})

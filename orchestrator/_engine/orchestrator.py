@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
+from guards._flow import bare, guard_name
 from guards._types import Call, Reply
 from orchestrator._engine.chain import Chain, chain
 from orchestrator._engine.drive import World
 from orchestrator._engine.session import Session
-from orchestrator.boundaries.function import Settings, guarded
+from orchestrator.boundaries.function import Settings, guarded, with_parameters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,9 +89,13 @@ class Orchestrator:
         """
         return self._decorator("model", name, prompt=prompt, returns=returns, partial=partial)
 
-    def tool(self, name: str, *, idempotent: bool = False) -> Keeping:
-        """Guard a function that does something; only an `idempotent` one is ever retried."""
-        return cast("Keeping", self._decorator("tool", name, idempotent=idempotent))
+    def tool(self, name: str, *, idempotent: bool = False, parameters: Any = None) -> Keeping:
+        """Guard a function that does something; only an `idempotent` one is ever retried.
+
+        `parameters` are a JSON Schema of its arguments by name, for the policy's `arguments` guard; without
+        it, the function's type hints say what it takes.
+        """
+        return cast("Keeping", self._decorator("tool", name, idempotent=idempotent, parameters=parameters))
 
     def session(
         self,
@@ -137,6 +142,7 @@ class Orchestrator:
         returns: Any = None,
         idempotent: bool = False,
         partial: bool = False,
+        parameters: Any = None,
     ) -> Callable[[Any], Any]:
         whole = self.chain(kind, name)
         options: dict[str, Any] = {"idempotent": True} if idempotent else {}
@@ -162,6 +168,8 @@ class Orchestrator:
             options=options,
             models=self.policy.models or {},
         )
+        if kind == "tool" and any(guard_name(bare(guard)) == "arguments" for guard in whole.guards):
+            return lambda function: guarded(function, with_parameters(settings, function, parameters))
         if not partial:
             return lambda function: guarded(function, settings)
         from orchestrator.boundaries._partial import growing

@@ -10,7 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The parameters of one function.  `owner` names a method's `self` or `cls`, which is no content."""
+    """The parameters of one function.  `owner` names a method's `self` or `cls`, which is no content.
+
+    `rest` names the `**arguments` of a function that has no others: they are its parameters.
+    """
 
     signature: inspect.Signature
     positional: tuple[str, ...]
@@ -18,6 +21,7 @@ class Parameters:
     known: frozenset[str]
     simple: bool
     owner: str
+    rest: str = ""
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> Parameters:
@@ -33,6 +37,8 @@ class Parameters:
         )
         place = getattr(function, "__qualname__", "").rpartition("<locals>.")[2]
         method = "." in place and bool(positional) and positional[0] in ("self", "cls")
+        last = list(parameters)[-1:]
+        alone = bool(last) and last[0].kind is last[0].VAR_KEYWORD and len(parameters) == 1 + method
         return cls(
             signature=signature,
             positional=positional,
@@ -40,6 +46,7 @@ class Parameters:
             known=frozenset(positional),
             simple=all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters),
             owner=positional[0] if method else "",
+            rest=last[0].name if alone else "",
         )
 
     @property
@@ -59,9 +66,16 @@ class Parameters:
                     return {name: body[name] for name in self.positional}
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        return dict(bound.arguments)
+        body = dict(bound.arguments)
+        rest: dict[str, Any] = body.pop(self.rest) if self.rest else {}
+        return {**body, **rest}
 
     def unbind(self, body: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments as a function is called with them."""
-        bound = inspect.BoundArguments(self.signature, dict(body))
-        return bound.args, bound.kwargs
+        if self.rest:
+            owner = (body[self.owner],) if self.owner else ()
+            return owner, {name: body[name] for name in body if name != self.owner}
+        known = {name: value for name, value in body.items() if name in self.signature.parameters}
+        bound = inspect.BoundArguments(self.signature, known)
+        # What the function does not know is for it to refuse.
+        return bound.args, {**bound.kwargs, **{name: body[name] for name in body.keys() - known.keys()}}

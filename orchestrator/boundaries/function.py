@@ -9,11 +9,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial, wraps
 from itertools import chain as joined
 from typing import Any, Literal
 
+from guards._arguments import OWNER, PARAMETERS
 from guards._body import leaves, patch, put, without
 from guards._errors import Denied, Exhausted, GuardError, UpstreamError
 from guards._models import Models
@@ -39,7 +40,10 @@ def guarded(function: Any, settings: Settings) -> Any:
     """The function with a chain around it; what it is called with and what it gives stay as typed."""
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(guarded(function.__func__, settings))
-    target = Target(settings, Parameters.of(function))
+    parameters = Parameters.of(function)
+    if settings.kind == "tool" and parameters.owner:
+        settings = replace(settings, options={**settings.options, OWNER: parameters.owner})
+    target = Target(settings, parameters)
     if settings.kind == "model" and not target.parameters.names:
         raise TypeError(f"{settings.name}: a model function needs a parameter that holds the prompt")
     wrapper = _wrapper(function)(function, target)
@@ -204,6 +208,15 @@ class Settings:
     models: Models = field(default_factory=dict)
 
 
+def with_parameters(settings: Settings, function: Any, parameters: Any) -> Settings:
+    """The settings of a tool, with what it takes told to the guard that judges arguments."""
+    if parameters is None:
+        from orchestrator.boundaries._parameters import taken
+
+        parameters = taken(function)
+    return replace(settings, options={**settings.options, PARAMETERS: parameters})
+
+
 class Target:
     """One decorated function: arguments in, call out; reply in, result out."""
 
@@ -234,7 +247,7 @@ class Target:
 
     def cross(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, stream: bool = False) -> Crossing:
         settings, parameters = self.settings, self.parameters
-        body = parameters.bind(args, kwargs)
+        body = self._bound(args, kwargs)
         parts: list[Part] = []
         for name, value in body.items():
             if type(value) is str and name in self._prompts:
@@ -260,6 +273,16 @@ class Target:
             raw=body,
         )
         return Crossing(self, args, kwargs, body, call)
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Arguments by name; a guard that judges them is shown those that do not fit the function, too."""
+        parameters = self.parameters
+        try:
+            return parameters.bind(args, kwargs)
+        except TypeError:
+            if PARAMETERS not in self.settings.options or len(args) != bool(parameters.owner):
+                raise
+            return {**dict(zip([parameters.owner], args, strict=False)), **kwargs}
 
     def _asked(self, name: str, value: Any) -> Iterable[Part]:
         if self.settings.kind == "model":
@@ -346,6 +369,8 @@ class Crossing:
     def arguments(self, call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What the function is called with: as it was, but for what the guards changed."""
         body = self._with_format(call)
+        if call.raw is not self.call.raw:
+            body = call.raw
         if call.target != self.call.target:
             body = {**body, MODEL: self._chosen(call.target)}
         if call.parts is self.call.parts:

@@ -29,7 +29,8 @@ def played(policy: Policy, example: Example) -> Outcome:
             Part(text=text, role="assistant", kind="tool_call", at=at, origin="untrusted")
             for at, text in leaves(example.arguments)
         )
-        call = Call(kind="tool", target=example.tool, parts=parts, run=run)
+        raw = dict(example.arguments)
+        call = Call(kind="tool", target=example.tool, parts=parts, run=run, raw=raw)
     else:
         part = Part(text=example.model or "", at=("prompt",))
         call = Call(kind="model", target=example.target, parts=(part,), run=run)

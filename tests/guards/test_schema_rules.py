@@ -96,7 +96,7 @@ def test_rules_hold_for_what_the_function_returns_too() -> None:
     ("keys", "problem"),
     [
         ({"holds": "value >"}, "rule r: not a condition over `value`: at column"),
-        ({"holds": "vlue.a > 1"}, "undeclared reference"),
+        ({"holds": "vlue.a > 1"}, "no 'vlue.a' to read"),
         ({"holds": "1 + 1"}, "a condition must be true or false"),
         ({"holds": "value.a == '\ud800'"}, "not a condition"),
         ({"call": "nowhere:f"}, "cannot be imported"),

@@ -13,8 +13,9 @@ from policies._lint import ONCE, ORDER, Rule
 NAMES = sorted({name for rule in ORDER for name in (rule.outer, rule.inner)})
 # The order of layers that resilience practice agrees on, outermost first.
 AGREED = [
-    "deadline", "invisible", "permit", "approve", "schema", "mask", "cache", "degrade", "fallback", "route",
-    "hedge", "residency", "budget", "retry", "rate_limit", "concurrency", "breaker", "timeout",
+    "deadline", "invisible", "permit", "arguments", "taint", "approve", "schema", "mask", "cache", "degrade",
+    "fallback", "route", "hedge", "residency", "budget", "retry", "rate_limit", "concurrency", "breaker",
+    "timeout",
 ]  # fmt: skip
 PROVEN = (Example(model="hi", expect="passes"),)
 
@@ -135,3 +136,13 @@ def test_asking_a_tool_again_is_advised_against() -> None:
     (advice,) = lint(loads(text.format("tool")))
     assert (advice.level, advice.path) == ("warning", "tool.0")
     assert "say `then: block`" in advice.message
+
+
+def test_a_permit_that_reads_arguments_stands_inside_the_guard_that_repairs_them() -> None:
+    rules = "rules: [{tools: [pay], when: 'amount <= 500'}]"
+    wrong = loads(f"wardline: 1\ntool:\n  - {{use: permit, {rules}}}\n  - {{use: arguments}}\n")
+    right = loads(
+        f"wardline: 1\ntool:\n  - {{use: permit}}\n  - {{use: arguments}}\n  - {{use: permit, {rules}}}\n"
+    )
+    assert [advice.path for advice in lint(wrong) if advice.level == "error"] == ["tool.1"]
+    assert not [advice for advice in lint(right) if advice.level == "error"]

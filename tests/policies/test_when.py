@@ -9,9 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guards import Call, Denied, Flow, GuardFailed, Part, Run
+from guards._cel import ConditionError
 from guards.permit import Permit
 from orchestrator.testing import play, say
-from policies._when import READINGS, ConditionError, When, compiled
+from policies._when import READINGS, When, compiled
 
 REFUSE = Permit(tools=())
 
