@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-FRONT_DOORS = ["guards", "policies", "orchestrator", "orchestrator.testing"]
+FRONT_DOORS = ["guards", "policies", "orchestrator", "orchestrator.telemetry", "orchestrator.testing"]
 
 
 @pytest.mark.parametrize("room", FRONT_DOORS)

@@ -307,8 +307,6 @@ async def drive(
                 raise cancelled from None
             if isinstance(failure, GuardError):
                 failure.locate(call, hands.attempts, hands.cost)
-                if whole:
-                    _note_end(call, failure, hands.world)
             raise
         value, error = None, None
         try:
@@ -350,12 +348,6 @@ def _keep(wish: Update, call: Call) -> float | None:
     return None
 
 
-def _note_end(call: Call, failure: GuardError, world: World) -> None:
-    if world.sink is not None:
-        findings = getattr(failure, "findings", ())
-        world.note(call.event("ended", getattr(failure, "guard", ""), findings, error=failure.code))
-
-
 async def settle(reply: Reply, ended: Ended, call: Call, hands: Hands[Any]) -> GuardError | None:
     """Once a live reply has stopped, do what its guards left for then; the first of their errors, if any."""
     failure: GuardError | None = None
@@ -365,6 +357,7 @@ async def settle(reply: Reply, ended: Ended, call: Call, hands: Hands[Any]) -> G
                 await drive(chain((_settling(after, ended),)), call, hands)
             except GuardError as error:
                 failure = failure or error
+                hands.world.note(call.event("unsettled", getattr(error, "guard", ""), error=error.code))
     finally:
         if call.run.lone is not None:
             await _ended(call.run.lone, call, hands)

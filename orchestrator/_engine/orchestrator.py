@@ -16,6 +16,7 @@ from orchestrator.boundaries.function import Settings, guarded, with_parameters
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orchestrator.telemetry.evidence import Evidence
     from policies._policy import Policy
 
 P = ParamSpec("P")
@@ -51,21 +52,30 @@ class Growing(Protocol):
 
 
 class Orchestrator:
-    """A policy at work.  `world` gives it a store, a clock, a reviewer and a sink for events."""
+    """A policy at work.  `world` gives it a store, a clock, a reviewer and a sink for events.
 
-    def __init__(self, policy: Policy, *, world: World | None = None) -> None:
+    `evidence` hears of those too, told as `orchestrator.telemetry` has them.
+    """
+
+    def __init__(
+        self, policy: Policy, *, world: World | None = None, evidence: Evidence | None = None
+    ) -> None:
         world = world or World()
         if policy.models and world.price is None:
             world = replace(world, price=self._price)
+        if evidence is not None:
+            world = evidence.watch(policy, world)
         self.policy, self.world = policy, world
         self._chains: dict[tuple[str, str], Chain] = {}
 
     @classmethod
-    def from_policy(cls, policy: Policy | Path | str, *, world: World | None = None) -> Self:
+    def from_policy(
+        cls, policy: Policy | Path | str, *, world: World | None = None, evidence: Evidence | None = None
+    ) -> Self:
         """From a policy file, or the name of a shipped one.  Raises `PolicyError` if it has any mistake."""
         from policies import Policy, load
 
-        return cls(policy if isinstance(policy, Policy) else load(policy), world=world)
+        return cls(policy if isinstance(policy, Policy) else load(policy), world=world, evidence=evidence)
 
     @overload
     def model(self, name: str, *, prompt: str | None = None) -> Keeping: ...

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 from guards._types import Lone, Run
 from guards._value import maker, replace
 from orchestrator._engine.clock import Clock
-from orchestrator._engine.trace import Ending, Sink, begun, new_id
+from orchestrator._engine.trace import Ending, Sink, begun, new_id, shown
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -107,7 +107,7 @@ def current() -> Run:
 class inside:
     """Within it, calls are made inside one of this run: they share its deadline and lie one deeper."""
 
-    __slots__ = ("_run", "_token")
+    __slots__ = ("_leave", "_run", "_token")
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -115,6 +115,9 @@ class inside:
     def __enter__(self) -> None:
         run = self._run
         self._token = CURRENT.set(replace(run, depth=run.depth + 1))
+        self._leave = None if run.within is None else shown(run.within)
 
     def __exit__(self, *error: object) -> None:
+        if self._leave is not None:
+            self._leave()
         CURRENT.reset(self._token)

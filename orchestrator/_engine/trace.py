@@ -28,7 +28,7 @@ new_context = maker(SpanContext)
 DRIVEN = frozenset({"call", "crossed", "lost", "reviewed", "session", "streamed", "waited"})
 """What the drivers tell of themselves; all else is told by guards."""
 BESIDE_AUDIT = DRIVEN - {"call"}
-"""What an audit log has other records for, or no need of."""
+"""What an audit log has other records for, or no need of, unless a crossing failed."""
 
 HEADER = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
 
@@ -70,6 +70,19 @@ def _ambient() -> SpanContext | None:
     if not span.is_valid:
         return None
     return SpanContext(trace=f"{span.trace_id:032x}", span=f"{span.span_id:016x}", steps=Steps())
+
+
+def shown(within: SpanContext) -> Callable[[], None] | None:
+    """Let the program's own OpenTelemetry spans be children of ours until what is returned is called."""
+    api = sys.modules.get("opentelemetry.trace")
+    if api is None or not within.span:
+        return None
+    from opentelemetry.context import attach, detach
+
+    sampled = api.TraceFlags(api.TraceFlags.SAMPLED)
+    place = api.SpanContext(int(within.trace, 16), int(within.span, 16), is_remote=False, trace_flags=sampled)
+    token = attach(api.set_span_in_context(api.NonRecordingSpan(place)))
+    return lambda: detach(token)
 
 
 def deeper(run: Run, span: str) -> Run:

@@ -1,19 +1,23 @@
-"""Evidence of what calls did: the audit log."""
+"""Evidence of what calls did: events and where they go, and the audit log."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import typing
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from orchestrator.telemetry.audit import AuditError, AuditLog, Verdict, export, verify
+    from orchestrator.telemetry.events import Trace
+    from orchestrator.telemetry.evidence import Evidence
 
-__all__ = ["AuditError", "AuditLog", "Verdict", "export", "verify"]
+__all__ = ["AuditError", "AuditLog", "Evidence", "Trace", "Verdict", "export", "verify"]
+
+_HOME = {"Evidence": "evidence", "Trace": "events"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import each on first use, so that whoever wants no evidence pays for none."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("orchestrator.telemetry.audit"), name)
+    return getattr(import_module(f"orchestrator.telemetry.{_HOME.get(name, 'audit')}"), name)

@@ -146,11 +146,12 @@ class AuditLog:
 
     def event(self, event: Event, policy: str = "") -> None:
         """Record an event.  Raises `GuardFailed` if that cannot be done: no evidence, no call."""
-        if event.what in BESIDE_AUDIT:
+        ended = event.what == "crossed" and event.data["error"]
+        if event.what in BESIDE_AUDIT and not ended:
             return
         try:
             self.append(
-                what=event.what if PHRASE(event.what) else "event",
+                what="ended" if ended else event.what if PHRASE(event.what) else "event",
                 boundary=event.boundary,
                 target=self._names.name(event.target),
                 **self._whose(event.run),

@@ -95,6 +95,10 @@ NOWHERE, NOTHING = SpanContext(trace="", steps=Steps()), MappingProxyType[str, A
 new_trace = maker(Trace)
 
 
+Sink: TypeAlias = Callable[[Trace], object]
+"""Whatever takes evidence."""
+
+
 class Teller:
     """Tells events of one policy as evidence does, by the names it is given; safe under threads."""
 
