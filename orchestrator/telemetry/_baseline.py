@@ -13,7 +13,8 @@ from math import exp, lgamma, sqrt
 from statistics import NormalDist, fmean, median
 from typing import NamedTuple
 
-SCORE = NormalDist().inv_cdf
+NORMAL = NormalDist()
+SCORE = NORMAL.inv_cdf
 SMALLEST = 1e-300
 
 
@@ -26,10 +27,10 @@ class Sign(NamedTuple):
 
 
 class Levels:
-    """Amounts: how far the last `confirm` windows of `window` values lie above the `memory` before, on average.
+    """Amounts: how far the last `confirm` windows of `window` values lie above the `memory` values before.
 
-    It is told in standard deviations of a window's mean score, which is taken from the windows themselves:
-    values that go up and down together tell less than as many that do not.
+    It is told as their average, in standard deviations of a window's mean score, which is taken from the
+    windows themselves: values that go up and down together tell less than as many that do not.
     """
 
     __slots__ = (
@@ -71,9 +72,12 @@ class Levels:
         return Sign(median(self._order), median(self._recent), deviations)
 
     def _score(self, value: float) -> float:
+        """The mean of the normal scores of the ranks that a value may have; several, where it has equals."""
         order = self._order
-        rank = (bisect_left(order, value) + bisect_right(order, value) + 1) / 2
-        return SCORE(rank / (len(order) + 1))
+        low, high, ranks = bisect_left(order, value), bisect_right(order, value) + 1, len(order) + 1
+        if high - low == 1:
+            return SCORE((low + high) / 2 / ranks)
+        return (_density(low / ranks) - _density(high / ranks)) * ranks / (high - low)
 
     def _learn(self, value: float) -> None:
         self._values.append(value)
@@ -88,6 +92,11 @@ class Levels:
             self._left.clear()
             if len(self._squares) > self._window:
                 self._deviation = max(1 / sqrt(self._window), sqrt(fmean(self._squares)))
+
+
+def _density(rank: float) -> float:
+    """Of the normal distribution, where a share of it lies below."""
+    return NORMAL.pdf(SCORE(rank)) if 0 < rank < 1 else 0.0
 
 
 class Rates:
