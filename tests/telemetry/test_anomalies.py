@@ -287,7 +287,8 @@ def test_a_rate_that_is_well_known_is_judged_by_the_binomial_distribution(hits: 
         rates.see(hit, 99_999)
     for place in range(30):
         rates.see(place < hits, 99_999)
-    assert rates._chance() == pytest.approx(binomial(30, hits, percent / 100), rel=0.05)
+    known = binomial(30, hits, percent / 100)
+    assert math.log(rates._chance()) == pytest.approx(math.log(known), rel=0.02, abs=0.02)
 
 
 @settings(max_examples=100, deadline=None)
