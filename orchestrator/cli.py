@@ -481,41 +481,6 @@ def _table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-@cli.group("eval")
-def evaluation() -> None:
-    """Measure how well something is found, on labelled data.
-
-    \b
-    Example:
-      wardline eval pii labelled.jsonl
-    """
-
-
-@evaluation.command("pii")
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("-p", "--policy", multiple=True, default=["default"], help="A policy; several are compared.")
-def eval_pii(data: Path, policy: Sequence[str]) -> None:
-    """Precision, recall, F1, F2 and share masked, by entity and source, of a policy's mask.
-
-    DATA has a JSON object a line: `text`, `spans` ({start, end, label}) and, where it matters, `source`.
-    Misses are shown by their shape, not as they are.
-
-    \b
-    Example:
-      wardline eval pii labelled.jsonl -p default -p strict
-    """
-    from orchestrator.evaluate import DataError, evaluate, read, table
-    from orchestrator.personal import mask_of
-
-    try:
-        rows = list(read(data))
-    except DataError as error:
-        raise click.ClickException(str(error)) from None
-    guards = {name: mask_of(name) for name in policy}
-    scores = {name: evaluate(rows, mask.find, mask.entities) for name, mask in guards.items()}
-    click.echo(table(scores))
-
-
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=int, default=8089, show_default=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from guards._allowed import digest
 from guards._flow import Screen, bare
-from guards._types import Finding, Part
+from guards._types import Finding, Part, Role
 from guards.mask import Mask
 from policies import Placed, Policy, PolicyError, loads
 from policies._edit import extended
@@ -37,6 +37,13 @@ def seen(policy: Policy, part: Part, use: str = "") -> list[Seen]:
         for path, placed in looking(policy, use)
         for finding in finder(placed.guard)(part)
     ]
+
+
+def said(text: str, role: Role) -> Part:
+    """A text as that role says it; what a tool says is untrusted."""
+    if role == "tool":
+        return Part(text=text, role=role, kind="tool_result", origin="untrusted")
+    return Part(text=text, role=role)
 
 
 def looking(policy: Policy, use: str = "") -> Iterator[tuple[str, Placed]]:

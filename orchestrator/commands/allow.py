@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-from orchestrator.commands.explain_finding import said, table
+from orchestrator.commands.explain_finding import table
 
 
 @click.command("allow")
@@ -36,7 +36,7 @@ def command(
     line: int | None,
     number: Sequence[int],
     every: bool,
-    role: str,
+    role: Any,
     key_env: str,
 ) -> None:
     """Let a guard pass what it finds in a text, from now on: a digest of it goes into the policy file.
@@ -50,7 +50,7 @@ def command(
     """
     from guards._allowed import SHORTEST_KEY
     from guards._flow import bare
-    from orchestrator.findings import Seen, allow, finder, row
+    from orchestrator.findings import Seen, allow, finder, row, said
     from policies import load
 
     place = _place(load(policy), policy, guard, line)

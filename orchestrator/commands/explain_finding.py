@@ -31,7 +31,7 @@ def command(file: IO[str], policy: str, guard: str, role: Any, code: str | None,
       wardline explain-finding -p policy.yaml letter.txt
       wardline explain-finding --code secrets.github
     """
-    from orchestrator.findings import meaning, row, seen
+    from orchestrator.findings import meaning, row, said, seen
     from policies import load
 
     if code is not None:
@@ -42,15 +42,6 @@ def command(file: IO[str], policy: str, guard: str, role: Any, code: str | None,
         return
     rows = [row(one) for one in seen(load(policy), said(file.read(), role), guard)]
     click.echo(json.dumps(rows) if as_json else table(rows))
-
-
-def said(text: str, role: Any) -> Any:
-    """A text as that role says it."""
-    from guards import Part
-
-    if role == "tool":
-        return Part(text=text, role=role, kind="tool_result", origin="untrusted")
-    return Part(text=text, role=role)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

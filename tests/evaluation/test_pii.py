@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guards._pii._find import Span
-from orchestrator.evaluate import DataError, Labelled, Tally, evaluate, read, table
+from orchestrator.evaluation._rows import DataError
+from orchestrator.evaluation.pii import Labelled, Tally, evaluate, read, table
 
 TEXT = "Ann Lee wrote to bob@example.com from Oslo"
 GOLD = (Span(0, 7, "PERSON"), Span(17, 32, "EMAIL_ADDRESS"), Span(38, 42, "LOCATION"))

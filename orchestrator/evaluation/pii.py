@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from guards._pii._find import Span
+from orchestrator.evaluation._rows import DataError, records
 
 Find: TypeAlias = Callable[[str], list[Span]]
 
@@ -24,10 +24,6 @@ LABELS = {
     "LOC": "LOCATION",
     "PER": "PERSON",
 }
-
-
-class DataError(Exception):
-    """A line of a data file cannot be used; says which, why, and what is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +93,12 @@ class Scores:
 
 def read(path: Path) -> Iterator[Labelled]:
     """JSON lines with `text` and `spans` ({start, end, label}), and `source` if there is more than one."""
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield _labelled(line, f"{path}:{number}", path.stem)
+    for place, row in records(path):
+        yield _labelled(row, place, path.stem)
 
 
-def _labelled(line: str, place: str, source: str) -> Labelled:
+def _labelled(row: dict[str, Any], place: str, source: str) -> Labelled:
     try:
-        row = json.loads(line)
         text = row["text"]
         length = len("".join([text]))  # a text, and nothing else
         spans = tuple(_span(each, length) for each in row["spans"])
