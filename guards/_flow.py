@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, cast
 
 from guards._allowed import Unlisted, sound
 from guards._errors import Blocked, GuardError, GuardFailed, Rejected
 from guards._stream import Window, mend, serious
 from guards._types import Action, Call, Content, Event, Finding, Part, Reply, Side
 from guards._value import replace
-from guards._ways_on import told
+from guards._ways_on import told, tried
 from guards._wishes import All, Record, Review, Turn, Update, Wait, Wish, Wishing, review
 from guards._worst import Inner, Worst
 
 Flow: TypeAlias = Generator[Wish, Any, Reply]
 
 # Yield the call to send it inward: the reply comes back from the yield, or its error is raised there.
-# Yield it again to try again, never yield it to answer yourself, raise to refuse.
+# Yield it again to try again, never yield it to answer yourself, raise to refuse.  One that says
+# `at_helpers = False` is not there for calls that ask a helper.
 Guard: TypeAlias = Callable[[Call], Flow]
 
 M = TypeVar("M", bound=Content)
@@ -88,6 +89,8 @@ class Screen(Checking):
 
     check: Check
 
+    at_helpers: ClassVar[bool] = False
+
     @property
     def name(self) -> str:
         return guard_name(self.check)
@@ -103,7 +106,7 @@ class Screen(Checking):
 
     def __call__(self, call: Call) -> Flow:
         if "call" in self.at:
-            settled = yield from self._settled(call, call, "call")
+            settled = yield from self.settled(call, call, "call")
             if self.then == "replace" and settled is not call:
                 return told(self.refusal, "fixed")
             call = settled
@@ -117,14 +120,15 @@ class Screen(Checking):
             reply = yield from self._asked_again(call, reply)
         if reply.live:
             return replace(reply, filters=(*reply.filters, self._tap(call)))
-        return (yield from self._settled(call, reply, "reply"))
+        return (yield from self.settled(call, reply, "reply"))
 
     def worst(self, call: Call, inner: Inner) -> Worst:
         """Every re-ask is an attempt like the first; a tool is never run again."""
         again = self.then == "reask" and call.kind == "model"
         return inner(call).times(1 + again * self.reasks)
 
-    def _settled(self, call: Call, content: M, side: Side) -> Wishing[M]:
+    def settled(self, call: Call, content: M, side: Side) -> Wishing[M]:
+        """What may go on of a content; raises `Blocked` or `Rejected`."""
         fixed, found = settle(self.judged, content, self.then, side, self.refusal)
         if found:
             yield Record(call.event("found", self.name, found))
@@ -222,6 +226,17 @@ class Around:
         return bool(getattr(self.guard, "heavy", False))
 
 
+def passive(call: Call) -> Flow:
+    """What stands in the place of a guard that a call does not concern."""
+    reply: Reply = yield call
+    return reply
+
+
+def concerned(guard: Guard, call: Call) -> Guard:
+    """The guard, if it is there for such calls."""
+    return passive if call.via and not getattr(bare(guard), "at_helpers", True) else guard
+
+
 def bare(guard: Any) -> Any:
     """The guard itself, without those that stand around it."""
     while isinstance(guard, Around):
@@ -268,7 +283,10 @@ class Observe(Around):
     def _next(
         self, flow: Flow, step: Callable[[Any], Wish], value: Any
     ) -> Generator[Wish, Any, Wish | Reply | GuardError]:
-        """What the guard does next: a call, a question, a reply or an error; nothing is waited for."""
+        """What the guard does next: a call, a question, a reply or an error; nothing is waited for.
+
+        Helpers that it asks do answer, or nobody would know what it makes of that.
+        """
         while True:
             try:
                 wish = step(value)
@@ -278,6 +296,10 @@ class Observe(Around):
                 return error
             except Exception as accident:
                 return GuardFailed.of(self.name, accident)
+            if isinstance(wish, Call) and wish.via:
+                value = yield from tried(wish)
+                step = flow.throw if isinstance(value, GuardError) else flow.send
+                continue
             if isinstance(wish, (Call, Review, All)):
                 return wish
             if isinstance(wish, Turn):

@@ -66,6 +66,12 @@ def unsure(reply: Reply, pointer: str, least: float) -> bool:
             value = json.loads(reply.text)
         except (ValueError, RecursionError):
             return True
+    value = pointed(value, pointer)
+    return not isinstance(value, (int, float)) or not value >= least
+
+
+def pointed(value: Any, pointer: str) -> Any:
+    """What stands at a JSON pointer of a value, or in an attribute of that name; None if nothing does."""
     for step in pointer.strip("/").split("/"):
         if isinstance(value, list) and step.isdigit() and int(step) < len(value):
             value = value[int(step)]
@@ -73,7 +79,7 @@ def unsure(reply: Reply, pointer: str, least: float) -> bool:
             value = value.get(step)
         else:
             value = getattr(value, step, None)
-    return not isinstance(value, (int, float)) or not value >= least
+    return value
 
 
 def final(target: str, tried: Iterable[tuple[str, GuardError]]) -> GuardError:

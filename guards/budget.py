@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Self
 from guards._account import account, checked_tag
 from guards._errors import Denied, Exhausted, UpstreamError
 from guards._flow import Flow
+from guards._helpers import Helpers, facts
 from guards._models import Models, model_of
 from guards._tokens import asked, most_output, tokens, tokens_of
 from guards._types import Call, Ended, Event, Reply, Usage
@@ -97,6 +98,10 @@ class Budget:
         made = replace(self)
         object.__setattr__(made, "models", models)
         return made
+
+    def with_helpers(self, helpers: Helpers) -> Self:
+        """The same guard, knowing what helpers cost, too."""
+        return self.with_models({**self.models, **facts(helpers)})
 
     def __call__(self, call: Call) -> Flow:
         if self.per != "call":

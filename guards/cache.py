@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from guards._cached import OPTION, Unkeepable, digest, read, written
+from guards._cached import OPTION, Unkeepable, blake_key, digest, read, written
 from guards._flow import Flow
 from guards._types import Call, Reply
 from guards._units import Bytes, Seconds
@@ -43,6 +42,8 @@ class Cache:
     patience: Seconds = 30.0
     key: str = field(default="", repr=False)
     _policy: str = field(default="", init=False, repr=False, compare=False)
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not (self.ttl > 0 and self.most > 0 and self.size > 0):
@@ -140,11 +141,6 @@ class Cache:
             dropped.append(key)
         kept = {one: its for one, its in {**sizes, key: size}.items() if one not in dropped}
         return kept, dropped
-
-
-def blake_key(secret: bytes) -> bytes:
-    """Any secret as the key of a digest."""
-    return secret if len(secret) <= 64 else blake2b(secret).digest()
 
 
 def _looked(state: Any, now: float, patience: float) -> tuple[Any, tuple[str, Any]]:

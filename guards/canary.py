@@ -7,6 +7,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from guards._errors import Blocked
 from guards._flow import Flow
@@ -33,6 +34,8 @@ class Canary:
     run: int = 20
     share: float = 0.5
     then: str = "block"
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.run < 0 or not 0 <= self.share <= 1:

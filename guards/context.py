@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 from guards._errors import Exhausted
 from guards._flow import Flow
@@ -28,6 +28,8 @@ class Context:
     tokens: int | None = None
     reply_tokens: int = 1_024
     models: Models = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.tokens is not None and self.tokens < 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from guards._cached import stale
 from guards._errors import Exhausted, GuardError
@@ -39,6 +39,8 @@ class Degrade:
     most: int = 1_000
     keep: Seconds = 86_400.0
     _models: Models = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not (self.most > 0 and self.keep > 0):

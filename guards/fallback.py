@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from guards._cached import stale
 from guards._errors import GuardError
@@ -37,6 +37,8 @@ class Fallback:
     function: str = ""
     reply: str = ""
     _models: Models = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.function and ":" not in self.function:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 
 from guards._errors import GuardError
 from guards._flow import Flow
@@ -35,6 +35,8 @@ class Hedge:
     to: str = ""
     after: Seconds | None = None
     share: float = 0.1
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.after is not None and not self.after >= 0:

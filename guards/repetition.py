@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from guards._flow import Flow
 from guards._text._cut import CutAction, cutting
@@ -28,6 +29,8 @@ class Repetition:
     characters: int = 100
     at: tuple[Side, ...] = ("reply",)
     then: CutAction = "cut"
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.times < 2:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from guards._flow import Flow
+from guards._helpers import Helpers, facts
 from guards._models import Models, model_of
 from guards._types import Call, Reply
 from guards._ways_on import Elsewhere, knowing
@@ -28,6 +29,9 @@ class Residency:
 
     def with_models(self, models: Models) -> Self:
         return knowing(self, models)
+
+    def with_helpers(self, helpers: Helpers) -> Self:
+        return knowing(self, {**self._models, **facts(helpers)})
 
     def __call__(self, call: Call) -> Flow:
         region = call.run.region

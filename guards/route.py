@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import reduce
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from guards._errors import GuardError, Unavailable
 from guards._flow import Flow
@@ -80,6 +80,8 @@ class Route:
     confidence: str = "/confidence"
     least: float = 0.7
     _models: Models = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.escalations < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from guards._body import leaves, patch
 from guards._errors import Exhausted, GuardError, Invalid, Problem, Rejected, Unavailable, UpstreamError
@@ -64,6 +64,8 @@ class Schema:
     default: Any = None
     native: Literal["json_schema", "json_object", "none"] = "json_schema"
     _validate: Any = field(default=None, init=False, repr=False, compare=False)
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.attempts <= 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from guards._flow import Flow
 from guards._text._cut import CutAction, cutting
@@ -25,6 +26,8 @@ class Size:
     words: int = 0
     at: tuple[Side, ...] = ("call", "reply")
     then: CutAction = "block"
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for name in ("characters", "lines", "words"):

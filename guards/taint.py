@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from guards._body import leaves, members
 from guards._errors import Blocked, Denied, Rejected
@@ -88,15 +88,14 @@ class Taint:
     rules: tuple[TaintRule, ...] = ()
     replies: bool = False
 
+    at_helpers: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         for one in self.allow:
             if not one or "/" in one:
                 raise ValueError(f"allow has {one!r}; write a host such as example.com, or *@example.com")
 
     def __call__(self, call: Call) -> Flow:
-        if call.via:
-            helped: Reply = yield call
-            return helped
         inner = self._model(call) if call.kind == "model" else self._tool(call)
         return (yield from inner)
 

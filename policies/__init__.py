@@ -8,6 +8,7 @@ import typing
 
 if typing.TYPE_CHECKING:
     from guards._errors import PolicyError
+    from guards._helpers import Helper
     from guards._models import Model, Price
     from policies._explain import explain, worst_case
     from policies._find import known
@@ -19,6 +20,7 @@ if typing.TYPE_CHECKING:
 __all__ = [
     "Advice",
     "Example",
+    "Helper",
     "Model",
     "Placed",
     "Policy",
@@ -41,6 +43,7 @@ _HOME = {
     "policies._find": ("known",),
     "policies._lint": ("Advice", "lint"),
     "policies._load": ("load", "loads", "shipped", "starter"),
+    "guards._helpers": ("Helper",),
     "guards._models": ("Model", "Price"),
     "policies._policy": ("Example", "Placed", "Policy"),
     "policies._schema": ("schema",),

@@ -87,6 +87,10 @@ def _title(policy: Policy) -> Iterator[str]:
     for name, model in policy.models.items():
         facts = [model.id, f"tier {model.tier}", *([model.region] if model.region else [])]
         yield from _fitted(f"model {name}: {', '.join(facts)}, price {_price(model.price)}")
+    for name, helper in policy.helpers.items():
+        yield from _fitted(
+            f"helper {name}: {helper.shape}, {helper.facts.id}, price {_price(helper.facts.price)}"
+        )
 
 
 def _fitted(text: str, margin: str = "  ", width: int = WIDTH) -> Iterator[str]:

@@ -16,7 +16,8 @@ from pydantic import AfterValidator
 from guards._cel import ConditionError
 from guards._errors import PolicyError
 from guards._flow import Checking, Guard, Observe, Screen
-from guards._models import Model, Models, Price, with_models
+from guards._helpers import Helper, with_helpers
+from guards._models import Model, Price, with_models
 from policies._build import build, check_keys, is_check, references, refused, resolved, settings
 from policies._find import find, known, suggest
 from policies._policy import (
@@ -34,6 +35,8 @@ from policies._yaml import MOST_BYTES, Node, read
 VERSION = 1
 MOST_FILES = 50
 LIBRARY = Path(__file__).parent / "library"
+NAMED = {"models": "small: {id: gpt-5-mini}", "helpers": "judge: {shape: moderation}"}
+"""What a policy declares by name, each with an example."""
 BARE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -66,16 +69,26 @@ class Layout:
     name: Any = None
     extends: Any = None
     models: Any = None
+    helpers: Any = None
     model: Any = None
     tool: Any = None
     examples: Any = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a policy tells its guards: its digest, models and helpers."""
+
+    digest: str
+    models: Mapping[str, Model]
+    helpers: Mapping[str, Helper]
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What a file and all that it extends say, in terms of what is written."""
+    """What a file and all that it extends say, as it is written; `named` are models and helpers."""
 
-    models: Mapping[str, Node]
+    named: Mapping[str, Mapping[str, Node]]
     chains: Mapping[Boundary, tuple[Node, ...]]
 
 
@@ -109,22 +122,27 @@ def starter() -> str:
 
 def _policy(root: Node) -> Policy:
     layer = _layer(root, (root.document.file,), {})
-    models = {key: _model(node) for key, node in layer.models.items()}
-    digest = _digest(layer)
+    known = Known(
+        digest=_digest(layer),
+        models={key: _model(node) for key, node in layer.named["models"].items()},
+        helpers={key: _helper(node) for key, node in layer.named["helpers"].items()},
+    )
     return Policy(
         name=_text(root, "name"),
-        model=tuple(_placed(item, models, digest) for item in layer.chains["model"]),
-        tool=tuple(_placed(item, models, digest) for item in layer.chains["tool"]),
-        models=models,
+        model=tuple(_placed(item, known) for item in layer.chains["model"]),
+        tool=tuple(_placed(item, known) for item in layer.chains["tool"]),
+        models=known.models,
+        helpers=known.helpers,
         examples=tuple(_example(node) for node in _list(root, "examples")),
-        digest=digest,
+        digest=known.digest,
         source=root.document.file,
     )
 
 
 def _digest(layer: Layer) -> str:
     whole: dict[str, Any] = {kind: [item.value for item in items] for kind, items in layer.chains.items()}
-    whole["models"] = {key: node.value for key, node in layer.models.items()}
+    for kind, nodes in layer.named.items():
+        whole[kind] = {key: node.value for key, node in nodes.items()}
     canonical = json.dumps(whole, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -184,10 +202,8 @@ def _layer(root: Node, trail: tuple[str, ...], done: dict[str, Layer]) -> Layer:
     `trail` are the files that led here, and `done` what is known of files that are read already.
     """
     bases = [_base(node, trail, done) for node in _extends(root)]
-    models = {key: node for base in bases for key, node in base.models.items()}
-    if "models" in root.value:
-        models |= _mapping(root["models"])
-    return Layer(models, {kind: _chain(root, kind, bases) for kind in BOUNDARIES})
+    named = {kind: _names(root, kind, bases) for kind in NAMED}
+    return Layer(named, {kind: _chain(root, kind, bases) for kind in BOUNDARIES})
 
 
 def _base(node: Node, trail: tuple[str, ...], done: dict[str, Layer]) -> Layer:
@@ -265,10 +281,14 @@ def _list(root: Node, key: str) -> tuple[Node, ...]:
     return tuple(node)
 
 
-def _mapping(node: Node) -> dict[str, Node]:
-    if not isinstance(node.value, dict):
-        raise node.error("should be a mapping of names to models", "as in `small: {id: gpt-5-mini}`")
-    return dict(node.items())
+def _names(root: Node, kind: str, bases: list[Layer]) -> dict[str, Node]:
+    """The models or helpers by their names: those inherited, and those written here."""
+    named = {key: node for base in bases for key, node in base.named[kind].items()}
+    if kind not in root.value:
+        return named
+    if not isinstance(root[kind].value, dict):
+        raise root[kind].error(f"should be a mapping of names to {kind}", f"as in `{NAMED[kind]}`")
+    return named | dict(root[kind].items())
 
 
 def _model(node: Node) -> Model:
@@ -276,6 +296,13 @@ def _model(node: Node) -> Model:
     if isinstance(node.value.get("price"), dict):
         check_keys(node["price"], settings(Price), "a price")
     return build(Model, node)
+
+
+def _helper(node: Node) -> Helper:
+    check_keys(node, settings(Helper), "a helper")
+    if isinstance(node.value.get("price"), dict):
+        check_keys(node["price"], settings(Price), "a price")
+    return build(Helper, node).located(node.document.folder)
 
 
 def _example(node: Node) -> Example:
@@ -289,12 +316,12 @@ def _example(node: Node) -> Example:
 # Guards
 
 
-def _placed(item: Node, models: Models, digest: str) -> Placed:
+def _placed(item: Node, known: Known) -> Placed:
     kind = _kind(item)
     check = is_check(kind)
     _check_item(item, kind, check=check)
     placing = build(Placing, item)
-    guard = _informed(item, build(kind, item), models, digest)
+    guard = _informed(item, build(kind, item), known)
     if check:
         checking = build(Checking, item)
         guard = Screen(guard, **{key: getattr(checking, key) for key in settings(Checking)})
@@ -341,14 +368,14 @@ def _check_item(item: Node, kind: type[Any], *, check: bool) -> None:
     check_keys(item, [*own, *common], item.value["use"])
 
 
-def _informed(item: Node, made: Any, models: Models, digest: str) -> Any:
-    """The guard, once it has read the files it names, beside its policy, and knows that and its models."""
+def _informed(item: Node, made: Any, known: Known) -> Any:
+    """The guard, once it has read the files it names, beside its policy, and knows what that says."""
     try:
         if hasattr(made, "located"):
             made = made.located(item.document.folder)
         if hasattr(made, "with_policy"):
-            made = made.with_policy(digest)
-        return with_models(made, models)
+            made = made.with_policy(known.digest)
+        return with_helpers(with_models(made, known.models), known.helpers)
     except Exception as accident:
         raise refused(item, accident) from None
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from guards._errors import GuardError
 from guards._flow import Guard, guard_name
+from guards._helpers import Helper, Helpers, with_helpers
 from guards._models import Model, with_models
 
 Boundary: TypeAlias = Literal["model", "tool"]
@@ -128,6 +129,7 @@ class Policy:
     model: tuple[Placed, ...] = ()
     tool: tuple[Placed, ...] = ()
     models: Mapping[str, Model] = field(default_factory=dict)
+    helpers: Mapping[str, Helper] = field(default_factory=dict)
     examples: tuple[Example, ...] = ()
     digest: str = ""
     source: str = ""
@@ -144,11 +146,14 @@ class Policy:
         model: Iterable[Guard] = (),
         tool: Iterable[Guard] = (),
         models: Mapping[str, Model] | None = None,
+        helpers: Helpers | None = None,
     ) -> Policy:
-        """A policy written in Python, from guards; each is told of the models, if it wants to know."""
-        known = dict(models or {})
+        """A policy written in Python, from guards; each told of the models and helpers, if it wants to."""
+        known, second = dict(models or {}), dict(helpers or {})
 
         def placed(guards: Iterable[Guard]) -> tuple[Placed, ...]:
-            return tuple(Placed(with_models(guard, known), guard_name(guard)) for guard in guards)
+            return tuple(
+                Placed(with_helpers(with_models(guard, known), second), guard_name(guard)) for guard in guards
+            )
 
-        return cls(model=placed(model), tool=placed(tool), models=known)
+        return cls(model=placed(model), tool=placed(tool), models=known, helpers=second)

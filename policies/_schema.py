@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from guards._flow import Checking
+from guards._helpers import Helper
 from guards._models import Model
 from policies._build import adapter, is_check, settings
 from policies._find import built_in, find, known
@@ -26,7 +27,8 @@ def schema(names: Iterable[str] | None = None) -> dict[str, Any]:
     """The JSON Schema of a policy file, with the guards named, or with every guard that is installed."""
     kinds = {name: find(name) for name in (known() if names is None else names)}
     shapes, defs = _shapes(
-        {"Model": Model, "Example": Example, "Placing": Placing, "Checking": Checking} | kinds
+        {"Model": Model, "Helper": Helper, "Example": Example, "Placing": Placing, "Checking": Checking}
+        | kinds
     )
     common, checks = shapes["Placing"]["properties"], shapes["Checking"]["properties"]
     for name, kind in kinds.items():
@@ -34,6 +36,7 @@ def schema(names: Iterable[str] | None = None) -> dict[str, Any]:
         defs[f"use-{name}"] = _item(name, kind, shapes[name], extra)
     defs["guard"] = _any_item(kinds)
     defs["model"] = _roomy(shapes["Model"])
+    defs["helper"] = _roomy(shapes["Helper"])
     defs["example"] = _example(shapes["Example"])
     return {"$schema": DIALECT, "title": "A Wardline policy", **_top(), "$defs": dict(sorted(defs.items()))}
 
@@ -143,6 +146,11 @@ def _top() -> dict[str, Any]:
             "description": "The models, by the names that the program and the guards call them.",
             "type": "object",
             "additionalProperties": {"$ref": "#/$defs/model"},
+        },
+        "helpers": {
+            "description": "Second parties that guards ask, such as a judge, by name.",
+            "type": "object",
+            "additionalProperties": {"$ref": "#/$defs/helper"},
         },
         "model": {**chain, "description": told.format("models")},
         "tool": {**chain, "description": told.format("tools")},

@@ -9,7 +9,7 @@ from types import GeneratorType
 from typing import Any
 
 from guards._errors import GuardError, GuardFailed
-from guards._flow import Flow, Guard, guard_name
+from guards._flow import Flow, Guard, concerned, guard_name
 from guards._types import Call, Reply
 from guards._value import replace
 from guards._wishes import WISHES, All
@@ -60,7 +60,7 @@ class Chain:
                 made[level] += 1
                 if level < depth and isinstance(wish, Call):
                     try:
-                        flow = guards[level](wish)
+                        flow = (concerned(guards[level], wish) if wish.via else guards[level])(wish)
                         if flow.__class__ is GeneratorType:
                             flows.append(flow)
                         else:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from random import random
 from threading import TIMEOUT_MAX
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from guards._errors import Exhausted, GuardError, GuardFailed, UpstreamError
 from guards._flow import Flow, Guard
@@ -53,9 +53,19 @@ def nobody(question: Review, /) -> Decision:
     return Decision("waiting", by="nobody", reason="no reviewer is set up")
 
 
+class Asked(Protocol):
+    """Who answers calls that ask a helper."""
+
+    def ask(self, call: Call, /) -> Reply: ...
+    async def aask(self, call: Call, /) -> Reply: ...
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the drivers' hands reach: state, time, people, prices, chance, who takes notes, and workers."""
+    """What the drivers' hands reach: state, time, people, prices, chance, who takes notes, workers, helpers.
+
+    Without `helpers`, calls that ask one go where all calls go, as they do in a test.
+    """
 
     store: Store = field(default_factory=Memory)
     clock: Clock = field(default_factory=RealClock)
@@ -64,6 +74,7 @@ class World:
     random: Callable[[], float] = random
     sink: Callable[[Event], None] | None = None
     workers: Workers = field(default_factory=shared)
+    helpers: Asked | None = None
 
     def note(self, event: Event) -> None:
         if self.sink is not None:
@@ -460,11 +471,13 @@ async def _perform(call: Call, hands: Hands[Any]) -> Reply:
         hands.charge(reply.usage, cost)
         return replace(reply, call=call) if reply.live else reply
     except Expired:
-        failure = Exhausted("deadline") if limit == left else UpstreamError(call.target, kind="timeout")
+        failure = (
+            Exhausted("deadline") if limit == left else UpstreamError(call.via or call.target, kind="timeout")
+        )
     except GuardError as error:
         failure = error
     except Exception as error:
-        failure = upstream_error(call.target, error)
+        failure = upstream_error(call.via or call.target, error)
     finally:
         if reply is not None or failure is not None:
             del hands.flying[attempt]
@@ -499,9 +512,10 @@ class SyncHands(Hands[Perform]):
     __slots__ = ()
 
     def perform(self, call: Call, seconds: float | None) -> Reply:
-        if seconds is None:
-            return self._perform(call)
-        return self.world.clock.within(seconds, lambda: self._perform(call))
+        perform, helpers = self._perform, self.world.helpers
+        if call.via and helpers is not None:
+            perform = helpers.ask
+        return perform(call) if seconds is None else self.world.clock.within(seconds, lambda: perform(call))
 
     async def sleep(self, seconds: float) -> None:
         self.world.clock.sleep(seconds)
@@ -546,9 +560,10 @@ class AsyncHands(Hands[APerform]):
     aside = True
 
     def perform(self, call: Call, seconds: float | None) -> Awaitable[Reply]:
-        if seconds is None:
-            return self._perform(call)
-        return self.world.clock.awithin(seconds, lambda: self._perform(call))
+        perform, helpers = self._perform, self.world.helpers
+        if call.via and helpers is not None:
+            perform = helpers.aask
+        return perform(call) if seconds is None else self.world.clock.awithin(seconds, lambda: perform(call))
 
     async def sleep(self, seconds: float) -> None:
         await self.world.clock.asleep(seconds)

@@ -12,6 +12,7 @@ from orchestrator._engine.chain import Chain, chain
 from orchestrator._engine.drive import World
 from orchestrator._engine.session import Session
 from orchestrator.boundaries.function import Settings, guarded, with_parameters
+from orchestrator.boundaries.helpers import Helping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,10 +62,14 @@ class Orchestrator:
         self, policy: Policy, *, world: World | None = None, evidence: Evidence | None = None
     ) -> None:
         world = world or World()
-        if policy.models and world.price is None:
+        if (policy.models or policy.helpers) and world.price is None:
             world = replace(world, price=self._price)
         if evidence is not None:
             world = evidence.watch(policy, world)
+        self.helpers = Helping(policy.helpers)
+        """Who answers when a guard asks a helper of the policy."""
+        if world.helpers is None:
+            world = replace(world, helpers=self.helpers)
         self.policy, self.world = policy, world
         self._chains: dict[tuple[str, str], Chain] = {}
 
@@ -106,6 +111,14 @@ class Orchestrator:
         it, the function's type hints say what it takes.
         """
         return cast("Keeping", self._decorator("tool", name, idempotent=idempotent, parameters=parameters))
+
+    def helper(self, name: str) -> Keeping:
+        """Have a function answer as a helper that the policy declares with `shape: function`.
+
+        It is given the text that a guard asks about, and returns what the helper's `format` says: usually
+        true where the text may not pass, or a score from 0 to 1.
+        """
+        return cast("Keeping", self.helpers.registered(name))
 
     def session(
         self,
@@ -188,5 +201,6 @@ class Orchestrator:
 
     def _price(self, call: Call, reply: Reply) -> float | None:
         """What a call cost in US dollars, by the policy's price for its target."""
-        model = self.policy.models.get(call.via or call.target)
+        helper = self.policy.helpers.get(call.via)
+        model = self.policy.models.get(call.target) if helper is None else helper.facts
         return model.cost(reply.usage) if model is not None else None

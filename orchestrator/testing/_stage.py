@@ -48,7 +48,7 @@ def staged(function: Any, plan: Plan, shape: Callable[[str], Any] = str) -> Iter
         settings.world.note(event)
 
     chance = Random(plan.seed)  # noqa: S311 - chance that can be repeated is the point
-    world = replace(settings.world, clock=met.clock, random=chance.random, sink=sink)
+    world = replace(settings.world, clock=met.clock, random=chance.random, sink=sink, helpers=None)
     target.settings = replace(settings, world=world)
     target.stage = _Stage(target, met, shape)
     try:
