@@ -92,12 +92,12 @@ def final(target: str, tried: Iterable[tuple[str, GuardError]]) -> GuardError:
     return last
 
 
-def named(models: Iterable[str], known: Iterable[str], key: str) -> None:
-    """Refuse a model that the policy does not have."""
+def named(names: Iterable[str], known: Iterable[str], key: str, what: str = "model") -> None:
+    """Refuse the name of a model, or of what it is, that there is not."""
     known = tuple(known)
-    for name in models:
+    for name in names:
         if name not in known:
-            raise ValueError(f"{key}: unknown model {name!r}; there are {', '.join(known)}")
+            raise ValueError(f"{key}: unknown {what} {name!r}; there are {', '.join(known) or 'none'}")
 
 
 def told(text: str, source: str) -> Reply:

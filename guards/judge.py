@@ -103,9 +103,9 @@ class Judge:
             if name or key == "helper":
                 if not helpers:
                     raise ValueError(f"{key} is {name!r}, and there is none; declare it under `helpers`")
-                known_names((name,), helpers, key)
+                known_names((name,), helpers, key, "helper")
                 if (known := named(helpers[name])) is not None:
-                    known_names(self.categories, known, "categories")
+                    known_names(self.categories, known, "categories", "category")
         clone = copy(self)
         object.__setattr__(clone, "_helpers", helpers)  # past the frozen class's own guard: it is ours still
         return clone

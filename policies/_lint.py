@@ -55,6 +55,7 @@ ORDER = (
         "warning",
         "an approve outside arguments shows a person what is repaired, or refused, after that",
     ),
+    Rule("mask", "judge", "warning", "a judge outside mask has every text masked anew before it is sent"),
     # Who may, before what it costs.
     Rule(
         "permit",
@@ -68,6 +69,7 @@ ORDER = (
     Rule("fallback", "residency", "error", "a residency outside fallback does not see where it goes on"),
     Rule("degrade", "residency", "error", "a residency outside degrade does not see where it goes on"),
     Rule("hedge", "residency", "error", "a residency outside hedge does not see where the second goes"),
+    Rule("judge", "residency", "error", "a judge inside residency asks a helper in whatever region"),
     Rule("cache", "route", "note", "a cache inside route is asked again for every model"),
     Rule("cache", "fallback", "note", "a cache inside fallback holds nothing that fallback could serve"),
     Rule("cache", "degrade", "note", "a cache inside degrade holds nothing that degrade could serve"),
@@ -86,6 +88,7 @@ ORDER = (
     Rule("fallback", "retry", "warning", "a fallback inside retry asks every model again at every attempt"),
     Rule("route", "retry", "warning", "a route inside retry chooses and escalates again at every attempt"),
     Rule("cache", "retry", "warning", "a cache inside retry is looked up again at every attempt"),
+    Rule("judge", "retry", "warning", "a judge inside retry judges again at every attempt"),
     Rule("mask", "retry", "note", "a mask inside retry masks the same text again at every attempt"),
     Rule("hedge", "retry", "warning", "a hedge inside retry asks twice again at every attempt"),
     Rule("retry", "rate_limit", "warning", "a rate_limit outside retry does not count the further attempts"),
