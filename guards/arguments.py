@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from guards._arguments import LISTING, PARAMETERS, arguments, as_json, called_with
 from guards._errors import Denied, Exhausted, Invalid, Problem
@@ -54,6 +54,8 @@ class Arguments:
     attempts: int | None = None
     ttl: Seconds = 86_400.0
     _validators: Any = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.attempts is not None and self.attempts < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from guards._arguments import LISTING, arguments, as_json
 from guards._cel import Condition, ConditionError, condition
@@ -38,6 +38,8 @@ class PermitRule:
     schema: Any = None
     _condition: Any = field(init=False, repr=False, compare=False)
     _validator: Any = field(init=False, repr=False, compare=False)
+
+    at_helpers: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not self.tools:

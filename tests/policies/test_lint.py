@@ -14,8 +14,8 @@ NAMES = sorted({name for rule in ORDER for name in (rule.outer, rule.inner)})
 # The order of layers that resilience practice agrees on, outermost first.
 AGREED = [
     "deadline", "invisible", "permit", "arguments", "taint", "approve", "schema", "mask", "judge", "cache",
-    "degrade", "fallback", "route", "hedge", "residency", "budget", "retry", "rate_limit", "concurrency", "breaker",
-    "timeout",
+    "degrade", "fallback", "route", "hedge", "residency", "budget", "retry", "rate_limit", "concurrency",
+    "breaker", "timeout",
 ]  # fmt: skip
 PROVEN = (Example(model="hi", expect="passes"),)
 
