@@ -119,9 +119,13 @@ class Window:
             raise Exhausted("held-back stream text")
         out, self.held = self.held[:cut], self.held[cut:]
         if settled and self.then == "redact":
-            out = mend(out, [moved(one, -self.start) for one in serious(settled)])
+            out = mend(out, [self._here(one) for one in serious(settled)])
         self.start = edge
         return out
+
+    def _here(self, finding: Finding) -> Finding:
+        """The finding in the text in hand; what was let go of it is gone."""
+        return moved(replace(finding, start=max(finding.start, self.start)), -self.start)
 
 
 def moved(finding: Finding, by: int) -> Finding:

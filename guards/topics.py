@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import Any
 
+from guards._stream import Reader, whole
+from guards._text._pages import Pages
+from guards._text._phrases import WORD, Phrases
+from guards._text._readings import Disguises
+from guards._text._scan import Scan
 from guards._text._views import View, folded, views
 from guards._types import Finding, Part
 
-WORD = re.compile(r"\w+")
-Phrases: TypeAlias = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
-"""By first word: all words of a phrase, and its topic."""
+PAGE, STRIDE = 8_000, 6_000
+"""Characters in which a text is read at a time, and in which the next ones begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,66 +33,55 @@ class Topics:
     allow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     least: int = 5
     instead: str = "I can only help with the topics this service is for."
-    _denied: Phrases = field(default_factory=dict, init=False, repr=False, compare=False)
-    _allowed: Phrases = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    window: ClassVar[int | None] = None
+    _denied: Any = field(default=None, init=False, repr=False, compare=False)
+    _allowed: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.least < 1:
             raise ValueError(f"least must be at least 1, not {self.least}")
-        object.__setattr__(self, "_denied", phrases(self.deny, "deny"))
-        object.__setattr__(self, "_allowed", phrases(self.allow, "allow"))
+        object.__setattr__(self, "_denied", Phrases(self.deny, "deny"))
+        object.__setattr__(self, "_allowed", Phrases(self.allow, "allow"))
+
+    @property
+    def window(self) -> int | None:
+        """Only a whole text is off topic; what is denied is found in passing."""
+        return None if self.allow else PAGE
 
     def __call__(self, part: Part) -> Iterator[Finding]:
-        if part.kind != "text" or part.role not in ("user", "assistant"):
-            return
-        if self.deny:
-            yield from self._forbidden(part.text)
-        if self.allow and self._is_off(part.text):
+        yield from whole(self.reader(part), part.text)
+        if self.allow and _is_looked_at(part) and self._is_off(part.text):
             message = "about none of the allowed topics"
             yield Finding(code="topics.off", message=message, start=0, end=len(part.text), fix=self.instead)
 
+    def reader(self, part: Part) -> Reader:
+        if not self.deny or not _is_looked_at(part):
+            return Scan(())
+        return Pages(self._forbidden, PAGE, STRIDE, Disguises(self._denied, self._plain))
+
+    def _plain(self, text: str) -> Iterator[Finding]:
+        return self._found(text, [folded(View("plain", text))])
+
     def _forbidden(self, text: str) -> Iterator[Finding]:
-        spans: dict[tuple[int, int], tuple[str, str]] = {}
-        for view in views(text):
-            for start, end, topic in found(view.text, self._denied):
-                spans.setdefault(view.span(start, end), (topic, view.name))
-        for (start, end), (topic, read) in sorted(spans.items()):
+        return self._found(text, views(text))
+
+    def _found(self, text: str, read: Iterable[View]) -> Iterator[Finding]:
+        spans: dict[tuple[int, int], str] = {}
+        for view in read:
+            for start, end, topic in self._denied.find(view.text):
+                spans.setdefault(view.span(start, end), topic)
+        for (start, end), topic in sorted(spans.items()):
             message = f"a word of the denied topic number {[*self.deny].index(topic) + 1}"
-            yield Finding(
-                code="topics.denied", message=message, start=start, end=end, fix="[removed]", view=read
-            )
+            yield Finding(code="topics.denied", message=message, start=start, end=end, fix="[removed]")
 
     def _is_off(self, text: str) -> bool:
         plain = folded(View("plain", text)).text
-        if next(found(plain, self._allowed), None) is not None:
+        if any(self._allowed.find(plain)):
             return False
         return sum(1 for _ in WORD.finditer(plain)) >= self.least
 
 
-def phrases(topics: Mapping[str, tuple[str, ...]], name: str) -> Phrases:
-    """Every phrase by its first word; raises ValueError for one without words."""
-    out: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-    for topic, said in topics.items():
-        for one in said:
-            words = tuple(WORD.findall(folded(View("plain", one)).text))
-            if not words:
-                raise ValueError(f"{name} has a phrase without words under {topic!r}; write words or drop it")
-            out.setdefault(words[0], []).append((words, topic))
-    return {first: tuple(many) for first, many in out.items()}
-
-
-def found(text: str, known: Phrases) -> Iterator[tuple[int, int, str]]:
-    """Where phrases stand in a normalised text, and their topics."""
-    words = [(one[0], one.start(), one.end()) for one in WORD.finditer(text)]
-    for at, (word, start, _) in enumerate(words):
-        for phrase, topic in known.get(word, ()):
-            here = words[at : at + len(phrase)]
-            if len(here) == len(phrase) and all(
-                one[0] == said for one, said in zip(here, phrase, strict=True)
-            ):
-                yield start, here[-1][2], topic
+def _is_looked_at(part: Part) -> bool:
+    return part.kind == "text" and part.role in ("user", "assistant")
 
 
 guard = Topics

@@ -93,7 +93,8 @@ class View:
             return self.whole
         if self.starts is None:
             return start, end
-        return self.starts[start], self.starts[end - 1] + 1
+        first, last = self.starts[start], self.starts[end - 1]
+        return min(first, last), max(first, last) + 1
 
     def edited(self, name: str, text: str, kept: array[int] | None = None) -> View:
         """This view with another text; `kept` says which of its characters each new one stands for."""
@@ -133,11 +134,15 @@ def variants(plain: View) -> Iterator[View]:
     yield from ciphered(plain)
 
 
-def folded(view: View) -> View:
-    """In lower case and compatibility form, without what is hidden and what only looks like Latin letters."""
+def folded(view: View, latin: bool | None = None) -> View:
+    """In lower case and compatibility form, without what is hidden and what only looks like Latin letters.
+
+    With `latin`, letters that look like Latin ones are read as such; None: where most of the text is Latin.
+    """
     if view.text.isascii() and not HIDDEN.search(view.text):
         return view.edited(view.name, view.text.lower())
-    latin = 2 * len(FOREIGN.findall(view.text)) < len(view.text)
+    if latin is None:
+        latin = 2 * len(FOREIGN.findall(view.text)) < len(view.text)
     table: dict[str, str] = {}
 
     def replace(found: re.Match[str]) -> str:
@@ -145,7 +150,7 @@ def folded(view: View) -> View:
             table[found[0]] = _folded(found[0], latin)
         return table[found[0]]
 
-    new = _replaced(view, view.name, ODD, replace)
+    new = replaced(view, view.name, ODD, replace)
     return View(new.name, new.text.translate(LOWER), new.starts, new.whole)
 
 
@@ -162,10 +167,10 @@ def _folded(char: str, latin: bool) -> str:
     return plain.translate(LOOKALIKES) if latin else plain
 
 
-def joined(view: View) -> View:
+def joined(view: View, apart: re.Pattern[str] = SPACED) -> View:
     """Letters that stand apart, put together; a wider gap is a space."""
     out, kept, done = list[str](), array("l"), 0
-    for found in SPACED.finditer(view.text):
+    for found in apart.finditer(view.text):
         out.append(view.text[done : found.start()])
         kept.extend(range(done, found.start()))
         letters = [found.start() + at for at, char in enumerate(found[0]) if char.isalnum()]
@@ -188,15 +193,9 @@ def ciphered(view: View) -> Iterator[View]:
             continue
         if name == "reversed":
             kept = array("l", range(len(view.text) - 1, -1, -1))
-            yield _backwards(view, kept)
+            yield view.edited(name, view.text[::-1], kept)
         else:
             yield view.edited(name, view.text.translate(CIPHERS[name]))
-
-
-def _backwards(view: View, kept: array[int]) -> View:
-    # A span's end lies before its start here, so the whole text is what a finding points to.
-    start, end = view.span(0, len(view.text))
-    return View("reversed", view.text[::-1], whole=(min(start, end - 1), max(start + 1, end)))
 
 
 def _ciphered_keys() -> dict[str, list[str]]:
@@ -224,10 +223,10 @@ def decoded(view: View) -> Iterator[View]:
                 yield View(name, text, whole=view.span(*found.span()))
     for name, sign, pattern, replace in ESCAPES:
         if sign in view.text and pattern.search(view.text):
-            yield _replaced(view, name, pattern, replace)
+            yield replaced(view, name, pattern, replace)
 
 
-def _replaced(
+def replaced(
     view: View, name: str, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str]
 ) -> View:
     out, kept, done = list[str](), array("l"), 0

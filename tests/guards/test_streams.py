@@ -6,7 +6,7 @@ Checks are found, not listed: a new one is held to this without an edit here.
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from guards import Blocked, Check, Finding, Part
 from guards._flow import settle
@@ -65,6 +65,7 @@ def test_a_redacted_stream_is_the_redacted_whole(name: str, told: Any, chunks: l
 @pytest.mark.parametrize(("name", "told"), STREAMED)
 @settings(max_examples=60, deadline=None)
 @given(chunks=flows())
+@example(chunks=["acme", "\u202e", "The"])
 def test_no_beginning_of_a_blocked_match_is_let_go(name: str, told: Any, chunks: list[str]) -> None:
     check, text = made(name, told), "".join(chunks)
     found = sorted(check(said(text)), key=lambda one: (one.start, one.end, one.code))
