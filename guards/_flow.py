@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, cast
 
 from guards._allowed import Unlisted, sound
 from guards._errors import Blocked, GuardError, GuardFailed, Rejected
-from guards._stream import Window, mend, serious
+from guards._stream import Window, serious
+from guards._strings import looked
 from guards._types import Action, Call, Content, Event, Finding, Part, Reply, Side
 from guards._value import replace
 from guards._ways_on import told, tried
@@ -182,17 +183,19 @@ def settle(
 
     Content that a person is to see is left as it is.
     """
-    found = [tuple(check(part)) for part in content.parts]
+    seen = [looked(check, part) for part in content.parts]
+    found = [each for each, _ in seen]
     flat = tuple(finding for each in found for finding in each)
     acted = serious(flat)
     if not acted:
         return content, flat
     if then in ("block", "reask"):
         raise Blocked(acted, side, refusal)
-    each = map(serious, found)
     if then == "redact":
-        content = content.rewrite(lambda part: mend(part.text, next(each)))
+        texts = iter([text for _, text in seen])
+        content = content.rewrite(lambda part: next(texts))
     if then == "replace":
+        each = map(serious, found)
         content = content.rewrite(lambda part: refusal if next(each) else part.text)
     return content, flat
 

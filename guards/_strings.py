@@ -26,7 +26,6 @@ CUT = re.compile(
     r"\\(?:u(?:[0-9a-fA-F]{0,3}|[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?)?)?\Z"
 )
 BETWEEN = re.compile(r"[\s\[\]{}:,]+")
-BLANK = re.compile(r"\s*")
 SCALAR = re.compile(r"[-+.\w]+")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 WORDS = frozenset({"true", "false", "null"})
@@ -176,10 +175,9 @@ def looked(check: Check, part: Part) -> tuple[tuple[Finding, ...], str]:
     Of the arguments of a tool call, in JSON, each string is a text: offsets are those in its string.
     """
     found: list[Finding] = []
-
-    def make() -> Filter:
-        return Whole(check, part, found.extend)
-
-    passing: Filter = Strings(make) if part.kind == "tool_call" else make()
+    if part.kind != "tool_call":
+        found += check(part)
+        return tuple(found), mend(part.text, serious(found))
+    passing = Strings(lambda: Whole(check, part, found.extend))
     text = passing.feed(part.text) + passing.end()
     return tuple(found), text

@@ -236,6 +236,11 @@ def _choice_deltas(choice: Any, number: int) -> Iterator[tuple[tuple[Any, ...], 
             yield (*channel, "tool", field(call, "index")), where, text
 
 
+def is_arguments(channel: tuple[Any, ...]) -> bool:
+    """Whether a channel carries what a tool is called with, which is JSON."""
+    return "tool" in channel or "partial_json" in channel or "arguments" in str(channel[:1])
+
+
 # Strings of a streamed chunk that name things; every other string is text.
 NAMING = STRUCTURE | {
     "call_id", "fingerprint", "finish_reason", "item_id", "model", "name", "object", "previous_response_id",

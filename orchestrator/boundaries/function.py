@@ -19,7 +19,8 @@ from guards._body import leaves, patch, put, without
 from guards._errors import Denied, Exhausted, GuardError, UpstreamError
 from guards._models import Models
 from guards._stream import Pipe
-from guards._types import UNUSED, Call, Ended, Part, Path, Reply, Usage
+from guards._strings import Strings
+from guards._types import UNUSED, Call, Ended, Filter, Part, Path, Reply, Usage
 from guards._value import maker
 from orchestrator._engine.chain import Chain
 from orchestrator._engine.clock import Expired
@@ -442,7 +443,7 @@ class Relay:
     def __init__(self, reply: Reply, crossing: Crossing) -> None:
         self._reply, self._crossing = reply, crossing
         self._world = crossing.target.settings.world
-        self._pipes: dict[Any, Pipe] = {}
+        self._pipes: dict[Any, Filter] = {}
         self._last: dict[Any, tuple[Any, Path]] = {}
         self._passed: list[str] = []
         self._size, self._usage = 0, UNUSED
@@ -516,7 +517,7 @@ class Relay:
             # A client that stops reading at the end of a choice must have had all of it by then.
             mine = [channel for channel, _, _ in texts if channel[:2] == closed]
             yield from self._flush([c for c in self._pipes if c[:2] == closed and c not in mine])
-        edits = [(at, self._at_once(text)) for at, text in _shapes.wholes(chunk)]
+        edits = [(at, self._at_once(at, text)) for at, text in _shapes.wholes(chunk)]
         for channel, at, text in texts:
             self._last[channel] = chunk, at
             passed = self._pipe(channel).feed(text)
@@ -551,8 +552,8 @@ class Relay:
                 silent.append((("usage",), None))  # it was told with the chunk itself
             yield from self._out(chunk, silent)
 
-    def _at_once(self, text: str) -> str:
-        pipe = self._fresh()
+    def _at_once(self, at: Path, text: str) -> str:
+        pipe = self._fresh(json=at[-1] == "arguments")
         return pipe.feed(text) + pipe.end()
 
     def failed(self, error: Exception) -> BaseException:
@@ -574,13 +575,13 @@ class Relay:
             )
         return found
 
-    def _pipe(self, channel: Any) -> Pipe:
+    def _pipe(self, channel: Any) -> Filter:
         if channel not in self._pipes:
-            self._pipes[channel] = self._fresh()
+            self._pipes[channel] = self._fresh(json=_shapes.is_arguments(channel))
         return self._pipes[channel]
 
-    def _fresh(self) -> Pipe:
-        return Pipe(make(self._world.note) for make in self._reply.filters)
+    def _fresh(self, *, json: bool = False) -> Filter:
+        return Strings(self._fresh) if json else Pipe(make(self._world.note) for make in self._reply.filters)
 
     def _out(self, chunk: Any, edits: list[tuple[Path, Any]]) -> Iterator[Any]:
         self._passed.extend(text for _, text in edits if text)
