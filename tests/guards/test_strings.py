@@ -102,9 +102,9 @@ def test_an_escaped_word_is_found_and_nothing_of_it_let_go() -> None:
     check, text = Topics(deny=DENIED), '{"note": "buy \\u0061cm\\u0065 now"}'
     stream = Strings(lambda: Window(check, "block"))
     at = text.index("\\u0061")
-    assert "".join(map(stream.feed, text[: at + 20])) == '{"note": "buy '
+    assert "".join(map(stream.feed, text[: at + 14])) == '{"note": "buy '
     with pytest.raises(Blocked):
-        stream.feed(text[at + 20 :])
+        stream.feed(text[at + 14 :])
 
 
 def test_a_number_that_is_taken_out_becomes_a_string() -> None:
