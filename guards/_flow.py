@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, cast
 
 from guards._allowed import Unlisted, sound
 from guards._errors import Blocked, GuardError, GuardFailed, Rejected
-from guards._stream import Window, serious
-from guards._strings import looked
+from guards._stream import Window, looked, serious
 from guards._types import Action, Call, Content, Event, Finding, Part, Reply, Side
 from guards._value import replace
 from guards._ways_on import told, tried

@@ -178,3 +178,36 @@ class Pipe:
         for one in self.filters:
             text = (one.feed(text) if text else "") + one.end()
         return text
+
+
+class Whole:
+    """A filter that looks at its text when it has all of it, and takes out what a check finds."""
+
+    def __init__(self, check: Check, part: Part, note: Callable[[tuple[Finding, ...]], None]) -> None:
+        self.check, self.part, self.note = check, part, note
+        self.text = ""
+
+    def feed(self, text: str) -> str:
+        self.text += text
+        return ""
+
+    def end(self) -> str:
+        found = tuple(self.check(replace(self.part, text=self.text)))
+        self.note(found)
+        return mend(self.text, serious(found))
+
+
+def looked(check: Check, part: Part) -> tuple[tuple[Finding, ...], str]:
+    """What a check finds in a part, and the part's text without it.
+
+    Of the arguments of a tool call, in JSON, each string is a text: offsets are those in its string.
+    """
+    found: list[Finding] = []
+    if part.kind != "tool_call":
+        found += check(part)
+        return tuple(found), mend(part.text, serious(found))
+    from guards._strings import Strings
+
+    passing = Strings(lambda: Whole(check, part, found.extend))
+    text = passing.feed(part.text) + passing.end()
+    return tuple(found), text

@@ -19,7 +19,6 @@ from guards._body import leaves, patch, put, without
 from guards._errors import Denied, Exhausted, GuardError, UpstreamError
 from guards._models import Models
 from guards._stream import Pipe
-from guards._strings import Strings
 from guards._types import UNUSED, Call, Ended, Filter, Part, Path, Reply, Usage
 from guards._value import maker
 from orchestrator._engine.chain import Chain
@@ -581,7 +580,11 @@ class Relay:
         return self._pipes[channel]
 
     def _fresh(self, *, json: bool = False) -> Filter:
-        return Strings(self._fresh) if json else Pipe(make(self._world.note) for make in self._reply.filters)
+        if json:
+            from guards._strings import Strings
+
+            return Strings(self._fresh)
+        return Pipe(make(self._world.note) for make in self._reply.filters)
 
     def _out(self, chunk: Any, edits: list[tuple[Path, Any]]) -> Iterator[Any]:
         self._passed.extend(text for _, text in edits if text)
