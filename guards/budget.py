@@ -16,7 +16,7 @@ from guards._tokens import asked, most_output, tokens, tokens_of
 from guards._types import Call, Ended, Event, Reply, Usage
 from guards._units import Seconds
 from guards._value import maker, replace
-from guards._wishes import Wish, clock, draw, new_update, record, update
+from guards._wishes import Record, Wish, clock, draw, new_update, record, update
 from guards._worst import Inner, Worst
 
 HOUR, DAY = 3_600.0, 86_400.0
@@ -161,12 +161,16 @@ class Meter:
         least = (
             worst._replace(tokens_out=1, pico=self._pico(call, worst.tokens_in, 1)) if call.stream else worst
         )
-        held, bound, era = yield self._update(lambda state: self._reserved(state, worst, least, now, call))
+        held, bound, era, left = yield self._update(
+            lambda state: self._reserved(state, worst, least, now, call)
+        )
         if held is None:
             yield from record(call.event("exhausted", "budget", bound=bound))
             raise self.exhausted(bound)
-        taken, live = held, False
+        taken, live = Amount(), False
         try:
+            yield Record(call.event("reserved", "budget", left=left))
+            taken = held
             reply: Reply = yield call
             taken, live = self._taken(call, held, reply), reply.live
             if live:
@@ -214,13 +218,18 @@ class Meter:
 
     def _reserved(
         self, state: Any, worst: Amount, least: Amount, now: float, call: Call
-    ) -> tuple[Any, tuple[Amount | None, str, int]]:
-        """Hold the worst case, or of a stream what is left; else which bound forbids it."""
+    ) -> tuple[Any, tuple[Amount | None, str, int, float]]:
+        """Hold the worst case, or of a stream what is left; else which bound forbids it; the share left."""
         era, began, spent = _read(state, self.budget.window, now)
         held = worst if not (bound := self._bound(spent, worst)) else self._share(spent, worst, least, call)
         if held is None:
-            return [era, began, *spent], (None, bound, era)
-        return [era, began, *_plus(spent, held)], (held, "", era)
+            return [era, began, *spent], (None, bound, era, 0.0)
+        return [era, began, *_plus(spent, held)], (held, "", era, self._left(spent))
+
+    def _left(self, spent: Amount) -> float:
+        """The share of the tightest bound that nothing has taken yet."""
+        shares = [1.0 - getattr(spent, name) / most for name, most in self.budget.limits if most]
+        return max(0.0, min(shares, default=1.0))
 
     def _bound(self, spent: Amount, more: Amount) -> str:
         """The bound that `more` would pass."""

@@ -14,6 +14,7 @@ from guards._value import replace
 from guards._wishes import NOW, Wishing, new_update, turn, update, wake
 from guards._worst import Inner, Worst
 
+PREFIX = "concurrency:"
 EMPTY: dict[str, Any] = {"next": 0, "serving": 0, "waiting": 0, "gone": "0", "permits": {}}
 
 
@@ -43,7 +44,7 @@ class Concurrency:
             raise ValueError(f"lease must be more than 0 s, not {self.lease} s")
 
     def __call__(self, call: Call) -> Flow:
-        key = f"concurrency:{call.kind}:{call.via or call.target}"
+        key = f"{PREFIX}{call.kind}:{call.via or call.target}"
         now = yield NOW
         left = self.max_wait if call.run.deadline is None else min(self.max_wait, call.run.deadline - now)
         expires = now + max(0.0, left) + self.lease

@@ -330,6 +330,9 @@ async def drive(
                     value = world.store.update(wish.key, wish.change, _keep(wish, call))
             elif wish.__class__ is Now:
                 value = world.clock.now()
+            elif wish.__class__ is Record:
+                if world.sink is not None:
+                    world.sink(wish.event)
             elif isinstance(wish, Call):
                 value = await (
                     _metered(wish, hands) if wish.meters and not metered else _perform(wish, hands)

@@ -8,10 +8,11 @@ if typing.TYPE_CHECKING:
     from orchestrator.telemetry.audit import AuditError, AuditLog, Verdict, export, verify
     from orchestrator.telemetry.events import Trace
     from orchestrator.telemetry.evidence import Evidence
+    from orchestrator.telemetry.metrics import Metrics
 
-__all__ = ["AuditError", "AuditLog", "Evidence", "Trace", "Verdict", "export", "verify"]
+__all__ = ["AuditError", "AuditLog", "Evidence", "Metrics", "Trace", "Verdict", "export", "verify"]
 
-_HOME = {"Evidence": "evidence", "Trace": "events"}
+_HOME = {"Evidence": "evidence", "Metrics": "metrics", "Trace": "events"}
 
 
 def __getattr__(name: str) -> object:

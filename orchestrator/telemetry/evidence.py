@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Self
 
@@ -136,6 +137,9 @@ class Evidence:
         if self.failures[name] == 1:
             kind = type(accident).__name__
             logging.getLogger("wardline").warning("evidence: %s failed (%s) and is counted", name, kind)
+        if "metrics" in self._sinks:
+            with suppress(Exception):
+                getattr(self._sinks["metrics"], "failed", _nothing)(name)
 
 
 def _nothing(*arguments: object) -> None: ...

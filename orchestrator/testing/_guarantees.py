@@ -206,7 +206,7 @@ def _fails_closed(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
 
 def _transparent(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
     for number, (ask, outcome) in enumerate(played):
-        told = [event for event in outcome.events if event.what not in DRIVEN | {"retry"}]
+        told = [event for event in outcome.events if event.what not in DRIVEN | {"retry", "reserved"}]
         if told or outcome.reply is None or len(outcome.calls) != 1 or ask.stream:
             continue
         asked, left = ask.call(0.0), outcome.calls[0]
