@@ -1,6 +1,7 @@
 """Guarantee 1: values planted in every field a call has are looked for in everything that leaves."""
 
 import asyncio
+import io
 import json
 import logging
 import pickle
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel
 
 from guards import Call, Event, GuardError
@@ -22,6 +26,7 @@ from guards.retry import Retry
 from guards.schema import Schema
 from guards.timeout import Timeout
 from orchestrator import Orchestrator, VirtualClock, World
+from orchestrator.telemetry import Evidence, Logs, Metrics, Spans
 from policies import Policy
 
 EMAILS = [f"canary{n}.person@example.com" for n in range(12)]
@@ -42,13 +47,21 @@ class Order:
 
 
 class Line:
-    """One guarded program, and everything that leaves it: calls, events, errors, logs."""
+    """One guarded program, and everything that leaves it: calls, events, errors, and every sink of evidence."""
 
     def __init__(self, *guards: Any) -> None:
         self.left: list[str] = []
-        self.gate = Orchestrator(
-            Policy.of(model=guards, tool=guards), world=World(clock=VirtualClock(), sink=self.note)
+        self.logs, self.spans, registry = io.StringIO(), InMemorySpanExporter(), CollectorRegistry()
+        self.metrics = Metrics(registry)
+        evidence = Evidence(
+            store=lambda trace: self.left.append(json.dumps(trace.to_dict())),
+            spans=Spans(processor=SimpleSpanProcessor(self.spans)),
+            metrics=self.metrics,
+            logs=Logs(self.logs),
+            sinks=[lambda trace: self.left.append(repr(trace))],
         )
+        world = World(clock=VirtualClock(), sink=self.note)
+        self.gate = Orchestrator(Policy.of(model=guards, tool=guards), world=world, evidence=evidence)
 
     def note(self, event: Event) -> None:
         self.left += [repr(event), str(event.data), repr(asdict(event))]
@@ -63,7 +76,9 @@ class Line:
 
     def leaks(self) -> list[int]:
         """Which canaries got out, by number: a failing test prints no value."""
-        everything = "\n".join(self.left)
+        spans = [span.to_json() for span in self.spans.get_finished_spans()]
+        shown = generate_latest(self.metrics.registry).decode()
+        everything = "\n".join([*self.left, *spans, shown, self.logs.getvalue()])
         return [number for number, canary in enumerate(CANARIES) if canary in everything]
 
 

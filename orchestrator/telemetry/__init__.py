@@ -8,11 +8,24 @@ if typing.TYPE_CHECKING:
     from orchestrator.telemetry.audit import AuditError, AuditLog, Verdict, export, verify
     from orchestrator.telemetry.events import Trace
     from orchestrator.telemetry.evidence import Evidence
+    from orchestrator.telemetry.logs import Logs
     from orchestrator.telemetry.metrics import Metrics
+    from orchestrator.telemetry.spans import Spans
 
-__all__ = ["AuditError", "AuditLog", "Evidence", "Metrics", "Trace", "Verdict", "export", "verify"]
+__all__ = [
+    "AuditError",
+    "AuditLog",
+    "Evidence",
+    "Logs",
+    "Metrics",
+    "Spans",
+    "Trace",
+    "Verdict",
+    "export",
+    "verify",
+]
 
-_HOME = {"Evidence": "evidence", "Metrics": "metrics", "Trace": "events"}
+_HOME = {"Evidence": "evidence", "Logs": "logs", "Metrics": "metrics", "Spans": "spans", "Trace": "events"}
 
 
 def __getattr__(name: str) -> object:

@@ -37,6 +37,7 @@ from tests.engine.example_guards import GUARDS, SCRIPTS, TEXTS, Again, ask, thro
 from tests.engine.test_agreement import async_way, played_way, sync_way
 
 KEY = "0123456789abcdef"
+PERSONS = st.text(min_size=1).map(lambda text: f"Ann @ {text}")
 TELL = Teller(Names(KEY), None, lambda: 0.0)
 PRICED = {"m": Model(id="big", price=Price(input=1e6, output=1e6)), "n": Model(id="wee", price="none")}
 
@@ -428,6 +429,19 @@ def test_sinks_are_told_of_the_policy_and_of_the_end() -> None:
     with Evidence(store=sink) as evidence:
         evidence.watch(loads("wardline: 1\nname: p\n"))
     assert sink.told == ["p", "flush", "close"]
+
+
+@given(PERSONS, PERSONS, PERSONS, PERSONS)
+def test_persons_and_what_is_no_plain_name_are_told_by_digests_alone(
+    user: str, session: str, target: str, code: str
+) -> None:
+    found = (Finding(code=code, message=code, start=3, end=9),)
+    run = Run(request_id=target, user=user, session=session, tags={"name": user})
+    trace = TELL(Event(what=code, boundary="model", target=target, run=run, guard=target, findings=found))
+    told = json.dumps(trace.to_dict(), ensure_ascii=False)
+    assert not [text for text in (user, session, target, code) if text in told]
+    assert trace.user == TELL(Event(what="x", boundary="", target="", run=Run(user=user))).user
+    assert trace.user != trace.session
 
 
 def test_what_a_guard_tells_that_could_be_content_is_left_out() -> None:
