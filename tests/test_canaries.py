@@ -47,7 +47,7 @@ class Order:
 
 
 class Line:
-    """One guarded program, and everything that leaves it: calls, events, errors, and every sink of evidence."""
+    """One guarded program, and everything that leaves it: calls, events, errors, every sink of evidence."""
 
     def __init__(self, *guards: Any) -> None:
         self.left: list[str] = []
