@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from guards._text._classifier import BUCKETS, WORD, Classifier, grams, spans
 from guards._text._injected import suspicions
-from guards._text._samples import ATTACKS, HARMLESS
+from guards._text._samples import ALIKE, ATTACKS, HARMLESS, NAMING
 from guards._text._views import View, folded
 
 STEPS, RATE, DECAY = 120, 0.05, 3e-5
@@ -30,6 +31,10 @@ MOST = 1_500
 """How many texts of one source and label."""
 SCORED = 500
 """How many of them are scored when their source is left out."""
+MOST_TOXIC = 5_000
+"""The same for toxicity, of which there is more, and less to be learned from each text."""
+OBEDIENT = "gptfuzz-responses"
+"""A source in which what is wrong is what a text helps with, and not how it speaks: it is not learned."""
 EMBEDDED = frozenset({"bipia-ctx", "bipia-bare"})
 """Sources whose attacks are ordinary requests, alone or inside ordinary text: they are not learned."""
 
@@ -51,13 +56,13 @@ def order(row: Row) -> bytes:
     return blake2b(f"{row.source}:{row.text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def sampled(all_rows: Iterable[Row]) -> list[Row]:
-    """At most `MOST` texts of each source and label."""
+def sampled(all_rows: Iterable[Row], most: int = MOST) -> list[Row]:
+    """At most so many texts of each source and label."""
     kept: Counter[tuple[str, int]] = Counter()
     out = []
     for row in sorted(all_rows, key=order):
         kept[row.source, row.label] += 1
-        if kept[row.source, row.label] <= MOST:
+        if kept[row.source, row.label] <= most:
             out.append(row)
     return out
 
@@ -124,11 +129,13 @@ def folds(samples: list[Row]) -> list[frozenset[str]]:
     ]
 
 
-def unseen(samples: list[Row], score: Callable[[Classifier, str], float]) -> Iterator[str]:
+def unseen(
+    samples: list[Row], score: Callable[[Classifier, str], float], alike: Sequence[str]
+) -> Iterator[str]:
     """Each source's scores by a classifier that was trained without it, as rows of a table.
 
     The thresholds are where 1 % and 0.1 % of all harmless texts lie, each of which is scored by a
-    classifier that was trained without its source too.
+    classifier that was trained without its source too.  `alike` are harmless texts that nothing learned from.
     """
     scores: dict[tuple[str, int], list[float]] = defaultdict(list)
     for left_out in folds(samples):
@@ -143,6 +150,39 @@ def unseen(samples: list[Row], score: Callable[[Classifier, str], float]) -> Ite
         hits = [sum(one >= at for one in each) / len(each) for at in (flag, block)]
         kind = "attack" if label else "harmless"
         yield f"| {source} | {kind} | {len(each)} | {hits[0]:.3f} | {hits[1]:.3f} |"
+    halves = [[row for row in samples if order(row)[0] % 2 == half] for half in (0, 1)]
+    model = trained(halves[0])
+    within: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for row in halves[1]:
+        if (row.source, 1 - row.label) in scores and len(within[row.source, row.label]) < SCORED:
+            within[row.source, row.label].append(score(model, row.text))
+    for source in sorted({source for source, label in scores if label and (source, 0) in scores}):
+        out, own = (area(found[source, 1], found[source, 0]) for found in (scores, within))
+        yield f"| {source} | AUC {out:.3f} out of source, {own:.3f} in source |"
+    model = trained(samples)
+    seen = [score(model, text) for text in alike]
+    alarms = ", ".join(f"{sum(one >= at for one in seen) / len(seen):.3f}" for at in (0.5, flag, block))
+    yield f"{len(alike)} fresh look-alikes above 0.5 and the two thresholds: {alarms}"
+
+
+def area(high: list[float], low: list[float]) -> float:
+    """How often one of the first scores more than one of the second: the area under the ROC curve."""
+    ordered = sorted(low)
+    below = sum((bisect_left(ordered, one) + bisect_right(ordered, one)) / 2 for one in high)
+    return below / (len(high) * len(low))
+
+
+def injections(data: Path) -> list[Row]:
+    own = rows(data / "injection" / "train.jsonl.gz")
+    kept = [row for row in own if not (row.label and row.source in EMBEDDED)]
+    return sampled([*kept, *rows(data / "benign" / "train.jsonl.gz"), *written()])
+
+
+def toxicities(data: Path) -> list[Row]:
+    """Insults and hate; ordinary texts count as one source, or the classifier learns how people chat."""
+    own = [row for row in rows(data / "toxicity" / "train.jsonl.gz") if row.source != OBEDIENT]
+    benign = [Row("benign", row.text, 0) for row in rows(data / "benign" / "train.jsonl.gz")]
+    return sampled([*own, *benign], MOST_TOXIC)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -152,13 +192,11 @@ def main(arguments: list[str] | None = None) -> None:
     reader.add_argument("--unseen", action="store_true")
     reader.add_argument("--out", type=Path, default=Path(__file__).parent, help="a folder")
     given = reader.parse_args(arguments)
-    own = rows(given.data / given.what / "train.jsonl.gz")
-    benign = rows(given.data / "benign" / "train.jsonl.gz")
-    kept = [row for row in own if not (row.label and row.source in EMBEDDED)]
     injection = given.what == "injection"
-    samples = sampled([*kept, *benign, *(written() if injection else [])])
+    samples = injections(given.data) if injection else toxicities(given.data)
     if given.unseen:
-        for line in unseen(samples, suspected if injection else plainly):
+        score, alike = (suspected, ALIKE) if injection else (plainly, NAMING)
+        for line in unseen(samples, score, alike):
             print(line, flush=True)
         return
     (given.out / f"{given.what}.weights").write_bytes(trained(samples).written())

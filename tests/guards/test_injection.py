@@ -214,8 +214,8 @@ def test_training_tells_apart_what_it_is_given_and_gives_the_same_again(
     assert model == train.trained(samples)
     right = [(train.plainly(model, row.text) > 0.5) == bool(row.label) for row in samples]
     assert sum(right) > 0.9 * len(right)
-    table = [*train.unseen(samples, train.suspected)]
-    assert len(table) == 5
+    table = [*train.unseen(samples, train.suspected, train.NAMING)]
+    assert len(table) == 6
     assert len(model.weights) == BUCKETS
     train.main([str(tmp_path), "--out", str(tmp_path)])
     assert Classifier.read((tmp_path / "injection.weights").read_bytes()) != model  # those written were added

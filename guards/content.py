@@ -1,0 +1,127 @@
+"""content: hateful, abusive, sexual, violent and dangerous language, by category."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal, TypeAlias, get_args
+
+from guards._text._classifier import Classifier, shipped
+from guards._text._lexicon import SPAN, Hit, lexicon, told
+from guards._text._views import View, folded
+from guards._types import Finding, Part
+
+Category: TypeAlias = Literal[
+    "hate", "harassment", "self_harm", "sexual", "violence", "dangerous", "profanity"
+]
+Language: TypeAlias = Literal["en", "de", "es", "fr", "it", "pt"]
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+USUAL: Mapping[Category, float] = {**dict.fromkeys(CATEGORIES, 0.7), "profanity": 1.0}
+TELLABLE = frozenset({"hate", "harassment", "violence", "profanity"})
+"""What somebody may quote or report without meaning it; how to do harm stays the same in quotes."""
+MESSAGES: Mapping[str, str] = {
+    "hate": "contempt for a group of people",
+    "harassment": "an attack on a person",
+    "self_harm": "harm to oneself",
+    "sexual": "explicit sexual language",
+    "violence": "a threat, or cruelty",
+    "dangerous": "instructions that do harm",
+    "profanity": "coarse language",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Finds hate, harassment, self-harm, sexual, violent and dangerous language, and profanity.
+
+    `categories` are those looked for, `languages` those of the words and phrases (en, de, es, fr, it, pt);
+    none means all. Each phrase has a score from 0 to 1 in its category; from the category's threshold on
+    `then` says what happens, below it the finding is only recorded. `thresholds` change it by category: it is
+    0.7, and 1 for profanity, which so is only recorded. With `reporting`, hate, harassment, violence and
+    profanity that is quoted or reported counts half. A small classifier of insults and hate also scores
+    texts as a whole: from `flag` on that is recorded, and from `block` on `then` applies; it errs often, so
+    that without `block` it never does more than record. With `block`, replies are not streamed.
+    """
+
+    categories: tuple[Category, ...] = ()
+    thresholds: Mapping[Category, float] = field(default_factory=dict)
+    languages: tuple[Language, ...] = ()
+    reporting: bool = True
+    flag: float | None = 0.84
+    block: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, one in (*self.thresholds.items(), ("flag", self.flag), ("block", self.block)):
+            if one is not None and not 0 < one <= 1:
+                raise ValueError(f"{name}: {one} is no threshold; give more than 0 and at most 1")
+        if self.block is not None and (self.flag is None or self.block < self.flag):
+            raise ValueError("block must be at least `flag`, from which a score is recorded")
+
+    @property
+    def window(self) -> int | None:
+        """Words and phrases are found in passing; a score that may block needs the whole text."""
+        return SPAN if self.block is None else None
+
+    @property
+    def heavy(self) -> bool:
+        return self.flag is not None
+
+    def __call__(self, part: Part) -> Iterator[Finding]:
+        if part.role == "system":
+            return
+        for hit in lexicon(self.languages).find(part.text):
+            if not self.categories or hit.category in self.categories:
+                yield self._finding(part.text, hit)
+        if self.block is not None:
+            yield from self._scored(part)
+
+    def pending(self, text: str) -> int:
+        return lexicon(self.languages).pending(text)
+
+    def late(self, part: Part) -> Iterator[Finding]:
+        """What only a whole text tells, and what nothing comes of but a record."""
+        if self.block is None and part.role != "system":
+            yield from self._scored(part)
+
+    def _finding(self, text: str, hit: Hit) -> Finding:
+        score = hit.score
+        if self.reporting and hit.category in TELLABLE and told(text, hit.start):
+            score /= 2
+        least = {**USUAL, **self.thresholds}[hit.category]  # type: ignore[index]  # the table has no others
+        return Finding(
+            code=f"content.{hit.category}",
+            message=MESSAGES[hit.category],
+            start=hit.start,
+            end=hit.end,
+            fix="[removed]",
+            score=score,
+            advisory=score < least,
+        )
+
+    def _scored(self, part: Part) -> Iterator[Finding]:
+        if self.flag is None:
+            return
+        view = folded(View("plain", part.text))
+        best = classifier().best(view.text)
+        if best.score < self.flag:
+            return
+        start, end = view.span(best.start, best.end)
+        grave = self.block is not None and best.score >= self.block
+        yield Finding(
+            code="content.toxic",
+            message="insulting or hateful, by the classifier",
+            start=start,
+            end=end,
+            fix="[removed]",
+            score=round(best.score, 4),
+            advisory=not grave,
+        )
+
+
+@cache
+def classifier() -> Classifier:
+    return shipped("toxicity")
+
+
+guard = Content
