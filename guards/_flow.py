@@ -139,7 +139,7 @@ class Screen(Checking):
     def _asked_again(self, call: Call, reply: Reply) -> Flow:
         """A reply without findings, or the last one that the model may give."""
         for _ in range(self.reasks):
-            found = serious(finding for part in reply.parts for finding in self.judged(part))
+            found = serious(one for part in reply.parts for one in looked(self.judged, part)[0])
             if not found:
                 break
             yield Record(call.event("reasked", self.name, found))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal, TypeAlias, get_args
+from typing import ClassVar, Literal, TypeAlias, get_args
 
-from guards._text._classifier import Classifier, shipped
+from guards._stream import Nearby, Reader
+from guards._text._classifier import WINDOW, Classifier, shipped
 from guards._text._lexicon import SPAN, Hit, lexicon, told
 from guards._text._views import View, folded
 from guards._types import Finding, Part
@@ -20,6 +21,8 @@ CATEGORIES: tuple[Category, ...] = get_args(Category)
 USUAL: Mapping[Category, float] = {**dict.fromkeys(CATEGORIES, 0.7), "profanity": 1.0}
 TELLABLE = frozenset({"hate", "harassment", "violence", "profanity"})
 """What somebody may quote or report without meaning it; how to do harm stays the same in quotes."""
+SCORED = 65_536
+"""Characters at the beginning of a text that the classifier reads."""
 MESSAGES: Mapping[str, str] = {
     "hate": "contempt for a group of people",
     "harassment": "an attack on a person",
@@ -61,28 +64,25 @@ class Content:
     @property
     def window(self) -> int | None:
         """Words and phrases are found in passing; a score that may block needs the whole text."""
-        return SPAN if self.block is None else None
+        return WINDOW if self.block is None else None
 
     @property
     def heavy(self) -> bool:
         return self.flag is not None
 
     def __call__(self, part: Part) -> Iterator[Finding]:
-        if part.role == "system":
-            return
-        for hit in lexicon(self.languages).find(part.text):
+        if part.role != "system":
+            yield from self.phrases(part.text)
+            yield from self.scored(part.text)
+
+    def reader(self, part: Part) -> Reader:
+        return Passing(self, part)
+
+    def phrases(self, text: str) -> Iterator[Finding]:
+        """What is said outright."""
+        for hit in lexicon(self.languages).find(text):
             if not self.categories or hit.category in self.categories:
-                yield self._finding(part.text, hit)
-        if self.block is not None:
-            yield from self._scored(part)
-
-    def pending(self, text: str) -> int:
-        return lexicon(self.languages).pending(text)
-
-    def late(self, part: Part) -> Iterator[Finding]:
-        """What only a whole text tells, and what nothing comes of but a record."""
-        if self.block is None and part.role != "system":
-            yield from self._scored(part)
+                yield self._finding(text, hit)
 
     def _finding(self, text: str, hit: Hit) -> Finding:
         score = hit.score
@@ -99,24 +99,60 @@ class Content:
             advisory=score < least,
         )
 
-    def _scored(self, part: Part) -> Iterator[Finding]:
+    def scored(self, text: str) -> Iterator[Finding]:
+        """What the classifier makes of the beginning of a text."""
         if self.flag is None:
             return
-        view = folded(View("plain", part.text))
+        view = folded(View("plain", text[:SCORED]))
         best = classifier().best(view.text)
         if best.score < self.flag:
             return
         start, end = view.span(best.start, best.end)
-        grave = self.block is not None and best.score >= self.block
         yield Finding(
             code="content.toxic",
             message="insulting or hateful, by the classifier",
             start=start,
-            end=end,
+            end=min(end, start + WINDOW),
             fix="[removed]",
             score=round(best.score, 4),
-            advisory=not grave,
+            advisory=self.block is None or best.score < self.block,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Outright:
+    """A check for words and phrases alone, which are found in passing."""
+
+    content: Content
+
+    window: ClassVar[int] = SPAN
+
+    def __call__(self, part: Part) -> Iterator[Finding]:
+        return self.content.phrases(part.text)
+
+    def pending(self, text: str) -> int:
+        return lexicon(self.content.languages).pending(text)
+
+
+class Passing:
+    """Reads words and phrases in passing, and has the classifier score the text when it has passed."""
+
+    def __init__(self, content: Content, part: Part) -> None:
+        self.content, self.looks = content, part.role != "system"
+        self.nearby = Nearby(Outright(content), part)
+        self.pieces, self.seen = list[str](), 0
+
+    def read(self, text: str, *, final: bool) -> tuple[list[Finding], int]:
+        if not self.looks:
+            self.seen += len(text)
+            return [], self.seen
+        if self.seen < SCORED:
+            self.pieces.append(text)
+            self.seen += len(text)
+        found, edge = self.nearby.read(text, final=final)
+        if final:
+            found += self.content.scored("".join(self.pieces))
+        return found, edge
 
 
 @cache

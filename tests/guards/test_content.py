@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from guards import Blocked, Finding, Part, screen
 from guards._stream import Window
 from guards._text import _lexicon
+from guards._text._classifier import WINDOW
 from guards._text._lexicon import APART, LONGEST, SPAN, Rule, lexicon, read, shipped
 from guards.content import CATEGORIES, MESSAGES, TELLABLE, USUAL, Content
 from orchestrator.testing import play, say
@@ -286,7 +287,7 @@ def test_nothing_comes_of_what_only_sounds_alike(text: str) -> None:
 
 def test_the_program_s_own_text_is_not_looked_at() -> None:
     assert found(LEXICON, worst_of("hate"), role="system") == []
-    assert list(Content().late(Part(text=worst_of("hate") * 3, role="system"))) == []
+    assert found(Content(), INSULT, role="system") == []
 
 
 # The score of the classifier
@@ -314,16 +315,15 @@ def test_with_block_the_score_acts_and_the_reply_is_judged_whole() -> None:
     outcome = play(guard, ask(stream=True), lambda call: say(INSULT, live=call.stream))
     assert not outcome.calls[0].stream
     assert "[removed]" in outcome.text
-    assert list(Content(block=0.95).late(Part(text=INSULT))) == []
     plain = "The train to Ghent leaves at nine from platform four."
     assert found(Content(block=0.9), plain) == []
     assert play(screen(Content()), ask(plain), [say(plain)]).text == plain
 
 
 def test_without_flag_there_is_no_score_and_the_guard_is_light() -> None:
-    assert list(LEXICON.late(Part(text=INSULT))) == []
+    assert [one for one in found(LEXICON, INSULT) if one.code == "content.toxic"] == []
     assert (LEXICON.heavy, Content().heavy) == (False, True)
-    assert (LEXICON.window, Content().window, Content(block=0.9).window) == (SPAN, SPAN, None)
+    assert (LEXICON.window, Content().window, Content(block=0.9).window) == (WINDOW, WINDOW, None)
 
 
 @pytest.mark.parametrize(
@@ -369,4 +369,4 @@ def test_work_grows_with_the_text_and_no_faster(text: str, monkeypatch: pytest.M
 def test_any_text_can_be_looked_at(text: str) -> None:
     for one in found(Content(), text):
         assert 0 <= one.start < one.end <= len(text)
-    assert 0 <= LEXICON.pending(text) <= len(text)
+    assert 0 <= lexicon(()).pending(text) <= len(text)
