@@ -71,7 +71,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    stopping = threading.Event()
+    def __init__(self, *args: Any) -> None:
+        self.stopping = threading.Event()
+        super().__init__(*args)
 
 
 @pytest.fixture(scope="module")
