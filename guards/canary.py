@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,21 +10,21 @@ from typing import ClassVar
 
 from guards._errors import Blocked
 from guards._flow import Flow
-from guards._text._percent import unquoted
+from guards._text._views import CIPHERS, LEET, views
 from guards._types import Call, Finding, Reply
 from guards._wishes import Record, draw
 
 WORD = re.compile(r"\w+")
 CODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 HEX = re.compile(r"(?:[0-9a-fA-F]{2}){16,}")
-LETTERS = "bcdfghjkmnpqrstvwxz23456789"
+LETTERS = "bcdfghjkmnpqrstvwxz"
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
     """A new mark in each call's system prompt, whose leak in the reply shows that the prompt leaked.
 
-    The mark is found as it stands, split, reversed, in base64, hexadecimal, URL encoding or rot13.  `run` is
+    The mark is found as it stands, split, reversed, and in the encodings that `injection` reads.  `run` is
     how many words in a row a reply may share with the system prompt, `share` which part of the prompt's runs
     of four words; 0 turns either off.  `then` is what a leak does: block or warn.  The reply is looked at as
     a whole.
@@ -63,7 +62,8 @@ class Canary:
 
     def _leaks(self, reply: Reply, mark: str, prompt: str) -> Iterator[Finding]:
         text = reply.text
-        if any(mark in view for view in _views(text)):
+        sought = mark.translate(LEET)
+        if any(sought in view.translate(LEET) for view in _views(text)):
             yield Finding(code="canary.mark", message="the mark of the system prompt came back")
         asked, said = _words(prompt), _words(text)
         if self.run and len(asked) >= self.run and _grams(asked, self.run) & _grams(said, self.run):
@@ -92,10 +92,11 @@ def _marked(call: Call, mark: str) -> Call:
 
 def _views(text: str) -> Iterator[str]:
     """The text as letters and digits alone, and what it says decoded."""
-    for view in (text, codecs.encode(text, "rot13"), unquoted(text)):
-        bare = _bare(view)
+    for view in views(text):
+        bare = _bare(view.text)
         yield bare
         yield bare[::-1]
+        yield from map(bare.translate, CIPHERS.values())
     joined = re.sub(r"\s", "", text)
     for match in (*CODED.finditer(text), *CODED.finditer(joined)):
         yield from map(_bare, _decoded(match[0]))

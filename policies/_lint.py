@@ -55,7 +55,13 @@ ORDER = (
         "warning",
         "an approve outside arguments shows a person what is repaired, or refused, after that",
     ),
+<<<<<<< HEAD
     Rule("mask", "judge", "warning", "a judge outside mask has every text masked anew before it is sent"),
+=======
+    Rule("taint", "mask", "error", "a taint inside mask compares placeholders with what tools are given"),
+    Rule("taint", "cache", "error", "a cache outside taint answers, and nobody notes what was read"),
+    Rule("taint", "injection", "warning", "an injection that spotlights joins the words that taint compares"),
+>>>>>>> 1684f3a (Policy agent; where taint stands; the canary's mark in every encoding)
     # Who may, before what it costs.
     Rule(
         "permit",
@@ -63,6 +69,10 @@ ORDER = (
         "warning",
         "a permit inside approve asks a person about calls that it then denies",
     ),
+    Rule(
+        "permit", "taint", "warning", "a taint outside permit asks a person about calls that are then denied"
+    ),
+    Rule("taint", "approve", "warning", "a taint inside approve refuses what a person has just approved"),
     Rule("permit", "budget", "warning", "a permit inside budget charges for calls that it then denies"),
     # Where a call goes, before what stands at that place.
     Rule("route", "residency", "error", "a residency outside route judges the name, not the chosen model"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from guards._body import leaves
-from guards._types import Call, Part, Run
+from guards._types import Call, Part, Reply, Run
 from orchestrator.testing._play import Answer, Outcome, play, say
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ def _script(example: Example) -> Callable[[Call], Answer]:
     def answer(call: Call) -> Answer:
         nonlocal last
         last = next(replies, last)
-        return say(last)
+        if call.kind == "model":
+            return say(last)
+        part = Part(text=last, role="tool", kind="tool_result", name=call.target, origin="untrusted")
+        return Reply(parts=(part,), raw=last)
 
     return answer
 

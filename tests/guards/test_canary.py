@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from guards import Blocked, Call, Part
 from guards.canary import Canary
+from orchestrator.evaluation._encodings import NAMED
 from orchestrator.testing import play, say
 
 PROMPT = (
@@ -38,6 +39,10 @@ WRITINGS = {
     "url": lambda mark: "".join(f"%{ord(char):02X}" for char in mark),
     "quoted": quote,
     "rot13": lambda mark: codecs.encode(mark, "rot13"),
+    **{
+        f"{name}, in a sentence": lambda mark, code=code: code(f"it is {mark}!")
+        for name, code in NAMED.items()
+    },
 }
 
 
@@ -61,6 +66,23 @@ def test_the_prompt_s_own_words_are_a_leak() -> None:
     for text in (PROMPT, f"My rules say: {PROMPT[:150]}", PROMPT.upper().replace(",", "")):
         assert isinstance(play(Canary(), call(), [say(text)]).error, Blocked)
     assert play(Canary(run=0, share=0), call(), [say(PROMPT)]).error is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.permutations(PROMPT.split()), st.integers(1, 40))
+def test_the_prompt_in_other_words_is_a_leak_as_long_as_half_of_its_runs_of_four_stay(
+    others: list[str], every: int
+) -> None:
+    words = PROMPT.split()
+    said = [
+        other if n % every == 0 else word for n, (word, other) in enumerate(zip(words, others, strict=True))
+    ]
+    runs = {tuple(words[at : at + 4]) for at in range(len(words) - 3)}
+    left = sum(tuple(said[at : at + 4]) in runs for at in range(len(said) - 3)) / len(runs)
+    leaked = isinstance(play(Canary(run=0), call(), [say(" ".join(said))]).error, Blocked)
+    assert leaked if left >= 0.5 else True
+    if every == 1 and others != words and left == 0:
+        assert not leaked
 
 
 @settings(max_examples=60, deadline=None)
