@@ -55,13 +55,10 @@ ORDER = (
         "warning",
         "an approve outside arguments shows a person what is repaired, or refused, after that",
     ),
-<<<<<<< HEAD
     Rule("mask", "judge", "warning", "a judge outside mask has every text masked anew before it is sent"),
-=======
     Rule("taint", "mask", "error", "a taint inside mask compares placeholders with what tools are given"),
     Rule("taint", "cache", "error", "a cache outside taint answers, and nobody notes what was read"),
     Rule("taint", "injection", "warning", "an injection that spotlights joins the words that taint compares"),
->>>>>>> 1684f3a (Policy agent; where taint stands; the canary's mark in every encoding)
     # Who may, before what it costs.
     Rule(
         "permit",

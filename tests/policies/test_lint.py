@@ -13,15 +13,9 @@ from policies._lint import ONCE, ORDER, Rule
 NAMES = sorted({name for rule in ORDER for name in (rule.outer, rule.inner)})
 # The order of layers that resilience practice agrees on, outermost first.
 AGREED = [
-<<<<<<< HEAD
-    "deadline", "invisible", "permit", "arguments", "taint", "approve", "schema", "mask", "judge", "cache",
-    "degrade", "fallback", "route", "hedge", "residency", "budget", "retry", "rate_limit", "concurrency",
-    "breaker", "timeout",
-=======
-    "deadline", "invisible", "permit", "arguments", "taint", "injection", "approve", "schema", "mask",
+    "deadline", "invisible", "permit", "arguments", "taint", "injection", "approve", "schema", "mask", "judge",
     "cache", "degrade", "fallback", "route", "hedge", "residency", "budget", "retry", "rate_limit",
     "concurrency", "breaker", "timeout",
->>>>>>> 1684f3a (Policy agent; where taint stands; the canary's mark in every encoding)
 ]  # fmt: skip
 PROVEN = (Example(model="hi", expect="passes"),)
 
