@@ -13,8 +13,8 @@ from policies._lint import ONCE, ORDER, Rule
 NAMES = sorted({name for rule in ORDER for name in (rule.outer, rule.inner)})
 # The order of layers that resilience practice agrees on, outermost first.
 AGREED = [
-    "deadline", "invisible", "permit", "arguments", "taint", "injection", "approve", "schema", "mask", "judge",
-    "cache", "degrade", "fallback", "route", "hedge", "residency", "budget", "retry", "rate_limit",
+    "deadline", "invisible", "permit", "arguments", "taint", "injection", "approve", "schema", "mask",
+    "judge", "cache", "degrade", "fallback", "route", "hedge", "residency", "budget", "retry", "rate_limit",
     "concurrency", "breaker", "timeout",
 ]  # fmt: skip
 PROVEN = (Example(model="hi", expect="passes"),)
