@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guards import Denied, GuardError, Rejected
-from guards.injection import SIGNS
+from guards._text._marks import SIGNS
 from orchestrator import Orchestrator
 from policies import lint, load
 
