@@ -26,6 +26,10 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
+MOST_CHAINS = 1_000
+"""For how many targets the folded guards are kept ready."""
+
+
 class Keeping(Protocol):
     """A decorator that keeps a function's type as it is."""
 
@@ -120,6 +124,32 @@ class Orchestrator:
         """
         return cast("Keeping", self.helpers.registered(name))
 
+    @property
+    def open(self) -> bool:
+        """Whether nothing stands before models: no guard, and nobody who takes notes or keeps accounts."""
+        return not self.policy.model and self.world.sink is None and self.world.price is None
+
+    def client(
+        self, inner: Any = None, *, unknown: Literal["pass", "refuse"] = "pass", **options: Any
+    ) -> Any:
+        """An HTTP client for a provider's SDK: `OpenAI(http_client=gate.client())`.
+
+        It is an `httpx2.Client`, or an `httpx.Client` where only that is installed; `inner` is the transport
+        of either that it sends by, and `options` are the client's own.  What is asked on a path that is no
+        known provider's passes untouched, or with `unknown="refuse"` not at all.
+        """
+        from orchestrator.boundaries.http import client
+
+        return client(self, inner, unknown=unknown, **options)
+
+    def async_client(
+        self, inner: Any = None, *, unknown: Literal["pass", "refuse"] = "pass", **options: Any
+    ) -> Any:
+        """The same for an async SDK: `AsyncOpenAI(http_client=gate.async_client())`."""
+        from orchestrator.boundaries.http import async_client
+
+        return async_client(self, inner, unknown=unknown, **options)
+
     def session(
         self,
         *,
@@ -153,6 +183,8 @@ class Orchestrator:
         """The guards that apply to one target, folded once."""
         key = (kind, target)
         if key not in self._chains:
+            if len(self._chains) >= MOST_CHAINS:  # a client may name as many models as it likes
+                self._chains.clear()
             self._chains[key] = chain(self.policy.guards(kind, target))
         return self._chains[key]
 

@@ -1,11 +1,13 @@
 """Where the content sits in what model functions take and give: messages, completions, streamed chunks.
 
 Shapes are recognised by their fields, as mappings or as objects, so that no provider's package is imported:
-OpenAI chat completions and responses, Anthropic messages.  Anything else is read as plain strings.
+OpenAI chat completions and responses, Anthropic messages, Google's candidates.  Anything else is read as
+plain strings.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -29,6 +31,22 @@ ROLES: Mapping[str, Role] = {
 }
 ORIGINS: Mapping[Role, Origin] = {"system": "trusted", "user": "user"}
 SYSTEM_PARAMETERS = frozenset({"system", "system_prompt", "instructions"})
+
+
+BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]*")
+# What only the provider, or only a decoder of images, can read; a changed character would break it.
+SEALED = frozenset({"encrypted_content", "signature", "thoughtSignature", "thought_signature"})
+
+
+def opaque(inside: Path, text: str) -> bool:
+    """Whether a string is no text: an attachment in base64, a provider's seal, or how its cache is used."""
+    if inside[-1:] and inside[-1] in SEALED:
+        return True
+    if text.startswith("data:") and ";base64," in text[:200]:
+        return True
+    return "cache_control" in inside or (
+        inside[-1] in ("data", "file_data") and BASE64.fullmatch(text) is not None
+    )
 
 
 def field(value: Any, name: str) -> Any:
@@ -62,7 +80,7 @@ def _message(message: Any, at: Path) -> Iterator[Part]:
     role = ROLES.get(field(message, "role"), "user")
     for path, text in leaves(message, at):
         inside = path[len(at) :]
-        if _structural(inside):
+        if _structural(inside) or ("input" not in inside and opaque(inside, text)):
             continue
         kind = _kind(message, role, inside)
         said_by: Role = "tool" if kind == "tool_result" else role
@@ -90,14 +108,28 @@ def _kind(message: Any, role: Role, inside: Path) -> Kind:
     return "tool_result" if role == "tool" or field(block, "type") == "tool_result" else "text"
 
 
+def appended(value: Any, parts: Iterable[Part]) -> Any:
+    """Chat messages, or a prompt, with what a guard adds."""
+    if isinstance(value, (list, tuple)):
+        return type(value)((*value, *({"role": part.role, "content": part.text} for part in parts)))
+    return "\n\n".join([value, *map(_quoted, parts)])
+
+
+def _quoted(part: Part) -> str:
+    """What a guard adds, in a prompt; the model's own words are told apart from what it is asked."""
+    if part.role != "assistant":
+        return part.text
+    return f"Your previous reply was, between the lines:\n---\n{part.text}\n---"
+
+
 def heard(value: Any) -> Reply:
     """What a model function returned, as a reply."""
-    for read in (_chat_completion, _response, _message_reply):
+    for read in (_chat_completion, _completion, _response, _message_reply, _candidates):
         if (parts := read(value)) is not None:
             return Reply(
                 parts=tuple(parts),
-                usage=usage(field(value, "usage")),
-                model=str(field(value, "model") or ""),
+                usage=streamed_usage(value),
+                model=str(field(value, "model") or either(value, "modelVersion", "model_version") or ""),
                 finish=_finish(value),
                 raw=value,
             )
@@ -124,6 +156,43 @@ def _chat_completion(value: Any) -> list[Part] | None:
             if isinstance(text := field(function, "arguments"), str):
                 parts.append(_said(text, (*at, *where, "arguments"), tool=field(function, "name") or ""))
     return parts
+
+
+def _completion(value: Any) -> list[Part] | None:
+    """Of the old completions, whose choices are texts."""
+    choices = field(value, "choices")
+    if (
+        not isinstance(choices, (list, tuple))
+        or not choices
+        or not isinstance(field(choices[0], "text"), str)
+    ):
+        return None
+    return [part for n, choice in enumerate(choices) for part in _named(choice, ("choices", n), "text")]
+
+
+def _candidates(value: Any) -> list[Part] | None:
+    candidates = field(value, "candidates")
+    if not isinstance(candidates, (list, tuple)):
+        return None
+    parts: list[Part] = []
+    for at, part in _candidate_parts(candidates):
+        parts.extend(_named(part, at, "text"))
+        for name in ("functionCall", "function_call"):
+            if (called := field(part, name)) is not None:
+                given = leaves(field(called, "args"), (*at, name, "args"))
+                parts.extend(_said(text, where, tool=field(called, "name")) for where, text in given)
+    return parts
+
+
+def _candidate_parts(candidates: Iterable[Any]) -> Iterator[tuple[Path, Any]]:
+    for number, candidate in enumerate(candidates):
+        for place, part in enumerate(field(field(candidate, "content"), "parts") or ()):
+            yield ("candidates", number, "content", "parts", place), part
+
+
+def either(value: Any, *names: str) -> Any:
+    """The first of some fields that is there."""
+    return next((found for name in names if (found := field(value, name)) is not None), None)
 
 
 def _calls(message: Any) -> Iterable[tuple[int, Any]]:
@@ -168,16 +237,32 @@ def _said(text: str, at: Path, tool: Any = None) -> Part:
     return Part(text=text, role="assistant", kind=kind, name=tool or "", at=at, origin="untrusted")
 
 
+FINISHES = {
+    "max_tokens": "length",
+    "refusal": "content_filter",
+    "stop": "stop",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "prohibited_content": "content_filter",
+}
+
+
 def _finish(value: Any) -> str:
-    choices = field(value, "choices")
-    said = field(choices[0], "finish_reason") if choices else field(value, "stop_reason")
-    return {"max_tokens": "length", "refusal": "content_filter"}.get(str(said), str(said or ""))
+    """Why the model stopped, in the words of chat completions."""
+    if choices := field(value, "choices") or field(value, "candidates"):
+        said = either(choices[0], "finish_reason", "finishReason")
+    elif (said := field(value, "stop_reason")) is None:
+        said = field(field(value, "incomplete_details"), "reason")
+    said = str(getattr(said, "value", said) or "")
+    return FINISHES.get(said.lower(), "length" if said == "max_output_tokens" else said)
 
 
 def usage(value: Any) -> Usage:
     """Tokens as OpenAI and Anthropic report them.  Anthropic counts cache reads beside its input tokens."""
     if value is None:
         return Usage()
+    if either(value, "promptTokenCount", "prompt_token_count") is not None:
+        return _google_usage(value)
     output = _count(value, "output_tokens", "completion_tokens")
     details = field(value, "prompt_tokens_details") or field(value, "input_tokens_details")
     if details is not None:
@@ -189,12 +274,23 @@ def usage(value: Any) -> Usage:
     return Usage(input=fresh + cached + written, output=output, cached=cached)
 
 
+def _google_usage(value: Any) -> Usage:
+    said = _count(value, "candidatesTokenCount", "candidates_token_count")
+    thought = _count(value, "thoughtsTokenCount", "thoughts_token_count")
+    return Usage(
+        input=_count(value, "promptTokenCount", "prompt_token_count"),
+        output=said + thought,
+        cached=_count(value, "cachedContentTokenCount", "cached_content_token_count"),
+    )
+
+
 def streamed_usage(chunk: Any) -> Usage:
     """The tokens that a chunk of a stream tells, in all so far; zeros where it tells none."""
     if isinstance(chunk, str):
         return Usage()
     holders = (chunk, field(chunk, "message"), field(chunk, "response"))
-    return usage(next((told for one in holders if (told := field(one, "usage")) is not None), None))
+    told = next((told for one in holders if (told := field(one, "usage")) is not None), None)
+    return usage(either(chunk, "usageMetadata", "usage_metadata") if told is None else told)
 
 
 def _count(value: Any, *names: str) -> int:
@@ -211,11 +307,14 @@ def deltas(chunk: Any) -> list[tuple[tuple[Any, ...], Path, str]] | None:
     choices, kind = field(chunk, "choices"), field(chunk, "type")
     if isinstance(choices, (list, tuple)):
         return [found for n, choice in enumerate(choices) for found in _choice_deltas(choice, n)]
+    if isinstance(candidates := field(chunk, "candidates"), (list, tuple)):
+        return [found for n, candidate in enumerate(candidates) for found in _grown(candidate, n)]
     if not isinstance(kind, str):
         return None
     delta = field(chunk, "delta")
     if isinstance(delta, str):  # OpenAI responses: the delta is the text itself
-        return [((kind, field(chunk, "output_index")), ("delta",), delta)]
+        place = (kind, field(chunk, "output_index"), either(chunk, "content_index", "summary_index"))
+        return [(place, ("delta",), delta)]
     channel = ("block", field(chunk, "index"))
     return [
         ((*channel, name), ("delta", name), text)
@@ -224,12 +323,25 @@ def deltas(chunk: Any) -> list[tuple[tuple[Any, ...], Path, str]] | None:
     ]
 
 
+def _grown(candidate: Any, number: int) -> Iterator[tuple[tuple[Any, ...], Path, str]]:
+    for at, part in _candidate_parts([candidate]):
+        if isinstance(text := field(part, "text"), str):
+            kind = "thought" if field(part, "thought") else "text"
+            yield ("choice", _index(candidate), kind), ("candidates", number, *at[2:], "text"), text
+
+
+def _index(candidate: Any) -> Any:
+    return field(candidate, "index") or 0
+
+
 def _choice_deltas(choice: Any, number: int) -> Iterator[tuple[tuple[Any, ...], Path, str]]:
     delta, at = field(choice, "delta"), ("choices", number, "delta")
     channel = ("choice", field(choice, "index"))
     for name in ("content", "refusal", "reasoning_content"):
         if isinstance(text := field(delta, name), str):
             yield (*channel, name), (*at, name), text
+    if isinstance(text := field(choice, "text"), str):
+        yield (*channel, "text"), ("choices", number, "text"), text
     for place, call in enumerate(field(delta, "tool_calls") or ()):
         if isinstance(text := field(field(call, "function"), "arguments"), str):
             where = (*at, "tool_calls", place, "function", "arguments")
@@ -242,9 +354,10 @@ def is_arguments(channel: tuple[Any, ...]) -> bool:
 
 
 # Strings of a streamed chunk that name things; every other string is text.
-NAMING = STRUCTURE | {
-    "call_id", "fingerprint", "finish_reason", "item_id", "model", "name", "object", "previous_response_id",
-    "response_id", "service_tier", "stop_reason", "stop_sequence", "system_fingerprint", "tool_choice",
+NAMING = STRUCTURE | SEALED | {
+    "call_id", "finishReason", "fingerprint", "finish_reason", "item_id", "mimeType", "model", "modelVersion",
+    "name", "object", "previous_response_id", "responseId", "response_id", "service_tier", "stop_reason",
+    "stop_sequence", "system_fingerprint", "tool_choice",
 }  # fmt: skip
 
 
@@ -260,10 +373,15 @@ def closes(chunk: Any) -> set[tuple[Any, ...]]:
     """The channels, by their first two words, that this chunk says are over."""
     if field(chunk, "type") == "content_block_stop":
         return {("block", field(chunk, "index"))}
-    choices = field(chunk, "choices")
-    if not isinstance(choices, (list, tuple)):
-        return set()
-    return {("choice", field(choice, "index")) for choice in choices if field(choice, "finish_reason")}
+    kind = field(chunk, "type")
+    if isinstance(kind, str) and kind.endswith(".done"):  # OpenAI responses
+        return {(kind.removesuffix("done") + "delta", field(chunk, "output_index"))}
+    if isinstance(choices := field(chunk, "choices"), (list, tuple)):
+        return {("choice", field(choice, "index")) for choice in choices if field(choice, "finish_reason")}
+    if isinstance(choices := field(chunk, "candidates"), (list, tuple)):
+        ended = [one for one in choices if either(one, "finishReason", "finish_reason")]
+        return {("choice", _index(choice)) for choice in ended}
+    return set()
 
 
 def speaks(chunk: Any) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 from guards._types import Call, Event, Reply
 from guards._value import replace
 from orchestrator._engine.clock import VirtualClock
-from orchestrator.boundaries.function import Crossing, Relay, Target
+from orchestrator.boundaries._relay import Relay
+from orchestrator.boundaries.function import Crossing, Target
 from orchestrator.testing._plan import Plan, Step
 
 
