@@ -24,7 +24,6 @@ from orchestrator._engine.chain import Chain
 from orchestrator._engine.drive import World, arun, run
 from orchestrator._engine.session import CURRENT, current, inside
 from orchestrator.boundaries import _shapes
-from orchestrator.boundaries._relay import END, Relay
 from orchestrator.boundaries._signature import Parameters
 
 new_call, new_part, new_reply = maker(Call), maker(Part), maker(Reply)
@@ -93,6 +92,8 @@ def _async(function: Callable[..., Awaitable[Any]], target: Target) -> Any:
 
 
 def _generator(function: Callable[..., Iterable[Any]], target: Target) -> Any:
+    from orchestrator.boundaries._relay import Relay
+
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Iterator[Any]:
         crossing = target.cross(args, kwargs, stream=True)
@@ -138,6 +139,8 @@ def _generator(function: Callable[..., Iterable[Any]], target: Target) -> Any:
 
 
 def _async_generator(function: Callable[..., AsyncIterator[Any]], target: Target) -> Any:
+    from orchestrator.boundaries._relay import END, Relay
+
     @wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         crossing = target.cross(args, kwargs, stream=True)
@@ -387,7 +390,7 @@ class Crossing:
     def _with_format(self, call: Call) -> Mapping[str, Any]:
         """The arguments, with the structured output that a guard asks for, where nobody chose another."""
         wanted = call.options.get(FORMAT)
-        if wanted is None or self._body.get(FORMAT, END) is not None:
+        if wanted is None or self._body.get(FORMAT, FORMAT) is not None:
             return self._body
         return {**self._body, FORMAT: wanted}
 
