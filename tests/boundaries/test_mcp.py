@@ -26,7 +26,7 @@ from guards.permit import Permit, PermitRule
 from guards.retry import Retry
 from guards.timeout import Timeout
 from orchestrator import Orchestrator
-from orchestrator.boundaries._mcp.tools import Said, Toolbox
+from orchestrator.boundaries._mcp.tools import Toolbox, said
 from orchestrator.boundaries.mcp import Middleware, Pins, Relay, Session
 from orchestrator.cli import cli
 from policies import Policy
@@ -328,11 +328,11 @@ RESULT = {
 
 
 def test_every_text_of_a_result_is_guarded_and_its_structure_is_left() -> None:
-    said = Said(RESULT)
-    assert list(said) == ["ann@example.com", "file:///a", "ann@example.com", "ann@example.com"]
-    assert said.payload() == RESULT
-    said[:] = "1234"
-    changed = said.payload()
+    texts = said(RESULT)
+    assert list(texts) == ["ann@example.com", "file:///a", "ann@example.com", "ann@example.com"]
+    assert texts.result() == RESULT
+    texts[:] = "1234"
+    changed = texts.result()
     assert changed["structuredContent"] == {"who": ["4", 5]}
     assert changed["content"][1:] == [
         RESULT["content"][1],

@@ -8,14 +8,15 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from guards._arguments import LISTING
-from guards._body import leaves, put
+from guards._body import leaves
 from guards._errors import Denied, GuardError
 from guards._flow import bare, guard_name
-from guards._types import Call, Part, Path, Reply
+from guards._types import Call, Part, Reply
 from orchestrator._engine.chain import chain
 from orchestrator._engine.drive import run
 from orchestrator._engine.session import current
 from orchestrator.boundaries._mcp.pins import Pins, Tool
+from orchestrator.boundaries._said import Said
 
 if TYPE_CHECKING:
     from orchestrator._engine.orchestrator import Orchestrator
@@ -96,12 +97,12 @@ class Toolbox:
 
     async def _crossed(self, name: str, arguments: Any, perform: Perform) -> Payload:
         async def tool(**arguments: Any) -> Any:
-            return Said(await perform(arguments))
+            return said(await perform(arguments))
 
         again = any(fnmatchcase(name, glob) for glob in self._idempotent)
         guarded: Any = self._gate.tool(name, idempotent=again, parameters=self.schema(name))(tool)
-        said = await guarded(**(arguments or {}))
-        return said.payload() if isinstance(said, Said) else _told(said)
+        answer = await guarded(**(arguments or {}))
+        return answer.result() if isinstance(answer, Said) else _told(answer)
 
 
 async def known(tools: Toolbox, name: object, lists: Perform) -> None:
@@ -118,23 +119,14 @@ async def known(tools: Toolbox, name: object, lists: Perform) -> None:
     tools.stale = False
 
 
-class Said(list[str]):
-    """The texts of a result, in their order, and the result that they stand in."""
-
-    def __init__(self, result: Payload) -> None:
-        held = [(at, text) for at, text in leaves(result) if STRUCTURE.isdisjoint(at)]
-        super().__init__(text for _, text in held)
-        self.result, self.places = result, [at for at, _ in held]
-
-    def payload(self) -> Payload:
-        edits: list[tuple[Path, Any]] = list(zip(self.places, self, strict=True))
-        made: Payload = put(self.result, edits) if edits else self.result
-        return made
+def said(result: Payload) -> Said:
+    """A result with the texts in it that a model may read."""
+    return Said(result, [(at, text) for at, text in leaves(result) if STRUCTURE.isdisjoint(at)])
 
 
-def _told(said: Any) -> Payload:
+def _told(answer: Any) -> Payload:
     """A result that a guard has made up."""
-    texts = [text for _, text in leaves(said)]
+    texts = [text for _, text in leaves(answer)]
     return {**COMPLETE, "content": [{"type": "text", "text": text} for text in texts]}
 
 
