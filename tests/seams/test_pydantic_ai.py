@@ -1,5 +1,6 @@
 """Pydantic AI: the policy around an agent's tools."""
 
+import asyncio
 from datetime import date
 from typing import Any
 
@@ -35,7 +36,7 @@ def asked(model: Model) -> tuple[str, list[Any]]:
         ran.append("dropped")
         return "dropped"
 
-    return agent.run_sync("do it").output, ran
+    return asyncio.run(agent.run("do it")).output, ran
 
 
 def test_what_is_permitted_is_called_with_what_the_tool_is_typed_for() -> None:
