@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from guards._errors import Exhausted, GuardError, GuardFailed, UpstreamError
 from guards._flow import Flow, Guard
-from guards._types import UNUSED, After, Call, Ended, Event, Lone, Reply, Usage
+from guards._types import UNUSED, After, Call, Ended, Event, Lone, Reply, Usage, new_event
 from guards._value import maker, replace
 from guards._wishes import (
     All,
@@ -458,7 +458,7 @@ async def _perform(call: Call, hands: Hands[Any]) -> Reply:
     left = None if call.run.deadline is None else _seconds_left(call.run.deadline, world)
     limit = call.timeout if left is None else left if call.timeout is None else min(left, call.timeout)
     hands.attempts += 1
-    attempt, outer, span = hands.attempts, call, ""
+    attempt, outer, span = hands.attempts, call.run, ""
     started = 0.0
     if world.sink is not None:
         started, span = world.clock.now(), new_id()
@@ -498,7 +498,10 @@ async def _perform(call: Call, hands: Hands[Any]) -> Reply:
             data["model"] = reply.model if reply is not None else ""
             if call.via:
                 data["via"] = call.via
-            world.note(replace(outer.event("call", **data), id=span))
+            event = new_event(
+                what="call", boundary=call.kind, target=call.target, run=outer, data=data, id=span
+            )
+            world.note(event)
     raise failure
 
 

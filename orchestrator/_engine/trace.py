@@ -13,7 +13,7 @@ from random import getrandbits
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from guards._errors import GuardError
-from guards._types import UNUSED, After, Call, Ended, Event, Reply, Run, SpanContext, Steps, Usage
+from guards._types import UNUSED, After, Call, Ended, Event, Reply, Run, SpanContext, Steps, Usage, new_event
 from guards._value import maker, replace
 from guards._wishes import NOW, Record
 
@@ -52,14 +52,16 @@ def continued(header: str) -> SpanContext | None:
 
 def rooted(run: Run) -> SpanContext:
     """Where a run happens: one that is new, in the program's own OpenTelemetry span, if there is one."""
-    return run.within or _ambient() or SpanContext(trace=_trace_of(run.request_id), steps=Steps())
+    return run.within or _ambient() or new_context(trace=_trace_of(run), steps=Steps())
 
 
-def _trace_of(request: str) -> str:
-    """The same trace for the same request, whoever goes on with it."""
+def _trace_of(run: Run) -> str:
+    """The same trace for the same request, whoever goes on with it; nobody does with a call alone."""
+    if run.lone is not None:
+        return f"{getrandbits(128) or 1:032x}"
     from hashlib import blake2b
 
-    return blake2b(request.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return blake2b(run.request_id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _ambient() -> SpanContext | None:
@@ -108,19 +110,19 @@ def begun(run: Run, header: str, clock: Clock, sink: Sink) -> tuple[Run, Ending]
 # A crossing: a call with everything that its guards make of it
 
 
-def entered(call: Call) -> tuple[Call, Call]:
-    """A call that is the next step of its request: as it stands, and as what happens inside of it."""
+def entered(call: Call) -> tuple[Run, Call]:
+    """The next step of a request: where it stands, and the call as what happens inside of it."""
     outer = rooted(call.run)
     step = outer.steps.take()
     here = new_context(trace=outer.trace, span=outer.span, step=step, steps=outer.steps)
     inside = new_context(trace=outer.trace, span=new_id(), step=step, steps=outer.steps)
-    around = replace(call, run=replace(call.run, within=here))
-    return around, replace(call, run=replace(call.run, within=inside))
+    run = call.run
+    return replace(run, within=here), replace(call, run=replace(run, within=inside))
 
 
-async def watched(driven: Coroutine[Any, Any, Reply], around: Call, inside: Call, hands: Hands[Any]) -> Reply:
+async def watched(driven: Coroutine[Any, Any, Reply], around: Run, inside: Call, hands: Hands[Any]) -> Reply:
     """Tell the sink how a crossing ended: when its reply is there, or its stream has stopped."""
-    clock, account = hands.world.clock, Account(around, _span(inside), hands)
+    clock, account = hands.world.clock, Account(around, inside, hands)
     try:
         reply = await driven
     except BaseException as error:
@@ -135,10 +137,10 @@ async def watched(driven: Coroutine[Any, Any, Reply], around: Call, inside: Call
 class Account:
     """What one crossing has come to."""
 
-    __slots__ = ("_call", "_hands", "_span", "_started")
+    __slots__ = ("_call", "_hands", "_run", "_started")
 
-    def __init__(self, call: Call, span: str, hands: Hands[Any]) -> None:
-        self._call, self._span, self._hands = call, span, hands
+    def __init__(self, run: Run, call: Call, hands: Hands[Any]) -> None:
+        self._run, self._call, self._hands = run, call, hands
         self._started = hands.world.clock.now()
 
     def close(self, now: float, error: BaseException | None, reply: Reply | None = None) -> None:
@@ -167,24 +169,25 @@ class Account:
     def _crossed(
         self, now: float, error: BaseException | None, reply: Reply | None, usage: Usage, cost: float | None
     ) -> Event:
-        hands = self._hands
-        spent = hands.cost if cost is None else (hands.cost or 0.0) + cost
-        event = self._call.event(
-            "crossed",
-            getattr(error, "guard", ""),
-            getattr(error, "findings", ()),
-            seconds=now - self._started,
-            attempts=hands.attempts,
-            usage=hands.usage + usage,
-            cost=spent,
-            error=_code(error),
-            source=reply.source if reply is not None else "",
+        hands, call = self._hands, self._call
+        data = {
+            "seconds": now - self._started,
+            "attempts": hands.attempts,
+            "usage": hands.usage if usage is UNUSED else hands.usage + usage,
+            "cost": hands.cost if cost is None else (hands.cost or 0.0) + cost,
+            "error": _code(error),
+            "source": reply.source if reply is not None else "",
+        }
+        return new_event(
+            what="crossed",
+            boundary=call.kind,
+            target=call.target,
+            run=self._run,
+            guard=getattr(error, "guard", ""),
+            findings=getattr(error, "findings", ()),
+            data=data,
+            id=call.run.within.span if call.run.within is not None else "",
         )
-        return replace(event, id=self._span)
-
-
-def _span(call: Call) -> str:
-    return call.run.within.span if call.run.within is not None else ""
 
 
 def _code(error: BaseException | None) -> str:

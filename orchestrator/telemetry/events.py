@@ -158,7 +158,10 @@ def _plain(one: object) -> bool:
 def outcome(event: Event) -> str:
     """What came of it, in a word or two; texts that are neither are told as "other"."""
     data = event.data
-    if source := data.get("source"):
-        data = {**data, "error": data.get("error") or SOURCES.get(source, source)}
-    said = next((data[name] for name in OUTCOMES if data.get(name)), "ok")
+    for name in OUTCOMES:
+        if said := data.get(name):
+            break
+    else:
+        source = data.get("source", "")
+        said = SOURCES.get(source, source) or "ok"
     return said if isinstance(said, str) and PHRASE(said) else "other"
