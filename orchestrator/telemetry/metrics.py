@@ -98,6 +98,11 @@ class Metrics:
         """Count a failure of another sink."""
         self._child("evidence_failures", sink).inc()
 
+    def close(self) -> None:
+        """Show nothing more, so that the registry has room for others of these names."""
+        for each in (self, *self._families.values()):
+            self.registry.unregister(each)
+
     def __call__(self, trace: Trace) -> None:
         match trace.what:
             case "call":
