@@ -32,7 +32,7 @@ anyscale esecret_ %A{20,40}
 apify apify_api_ %A{32,40}
 artifactory AKC,AP2,AP3,AP5,AP6,APA,APB %A{10,100}
 artifactory cmVmdGtuOjAxO %A{50,80}
-asana 0/,1/,2/ %H{32}
+asana 0/,1/,2/ (?:%D{13,20}:)?%H{32}
 atlassian ATATT3 [A-Za-z0-9_=-]{150,220}
 atlassian ATCTT3 [A-Za-z0-9_=-]{150,220}
 authress sc_,ext_,scauth_,authress_ %L{5,30}\.%L{4,6}\.acc[_-]%L{10,32}\.[A-Za-z0-9+/_=-]{30,120}
@@ -130,6 +130,7 @@ linear lin_api_,lin_oauth_ %A{32,64}
 litellm sk-litellm- %W{16,64}
 llamacloud llx- %A{48}
 lob live_pub_,test_pub_ %H{31}
+lob live_,test_ %H{35}
 logfire pylf_v1_ [a-z]{2}_%A{40,50}
 mailgun key- %H{32}
 mailgun pubkey- %H{32}
@@ -220,6 +221,7 @@ thunderstore tss_ %A{30,40}
 together tgp_v1_ %W{43}
 trigger tr_dev_,tr_prod_,tr_stg_,tr_pat_ %A{20,40}
 twilio SK,AC [0-9a-f]{32}
+twitter AAAAAAAAAAAAAAAAAAAAA [A-Za-z0-9%]{60,120}
 typeform tfp_ [A-Za-z0-9_.=-]{40,70}
 unkey unkey_ %A{20,40}
 upstash AX %A{50,100}Zw==
@@ -276,6 +278,7 @@ fastly fastly %W{32}
 freshdesk freshdesk %A{20}
 gitter gitter %W{40}
 heroku heroku %G
+infura infura %H{32}
 ibm_cloud ibm,iam_api,cloud_iam,cloud-iam,bluemix %W{44}
 ibm_cos_hmac cos_hmac,secret_access_key,secret-access-key %H{48}
 jenkins jenkins,crumb %H{32,36}

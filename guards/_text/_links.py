@@ -25,9 +25,11 @@ BARE = sought(
 # Two slashes at the beginning take the page's scheme; browsers read a backslash as a slash.
 RELATIVE = sought(rf"(?<![A-Za-z0-9:/\\])[/\\]{{2}}[^{STOP}/\\]{{1,255}}[^{STOP}]{{0,{LONGEST}}}")
 WWW = sought(rf"(?<![A-Za-z0-9./@-])www\.[^{STOP}]{{1,{LONGEST}}}", re.IGNORECASE)
+# In brackets, an address may hold a host in square ones, and ends where the next link begins.
+INLINE = r"(?:[^\s<>\[!]|(?<=[/@])\[|!(?!\[))"
 # What stands where only an address stands, whatever it looks like.
 PLACES = sought(
-    rf"(?P<image>!)?\[[^\[\]]{{0,500}}\]\(\s{{0,20}}<?(?P<inline>[^\s<>]{{1,{LONGEST}}})"
+    rf"(?P<image>!)?\[[^\[\]]{{0,500}}\]\(\s{{0,20}}<?(?P<inline>{INLINE}{{1,{LONGEST}}})"
     rf"|^[ ]{{0,3}}\[[^\[\]]{{1,500}}\]:\s{{0,20}}<?(?P<reference>[^\s<>]{{1,{LONGEST}}})"
     rf"|<(?P<auto>[A-Za-z][A-Za-z0-9+.-]{{1,31}}:[^\s<>]{{1,{LONGEST}}})>"
     r"|(?P<attribute>\b(?:src|href|srcset|imagesrcset|action|formaction|poster|background|data|cite|ping|content"
@@ -37,7 +39,11 @@ PLACES = sought(
     rf"|@import\s{{1,20}}[\"'](?P<import>[^\"']{{1,{LONGEST}}})",
     re.IGNORECASE | re.MULTILINE,
 )
-IMAGES = frozenset({"src", "srcset", "imagesrcset", "poster", "background", "style", "lowsrc", "dynsrc"})
+IMAGES = frozenset(
+    {"src", "srcset", "imagesrcset", "poster", "background", "style", "lowsrc", "dynsrc", "xlink:href"}
+)
+# Elements whose `href` or `data` is fetched, not offered.
+FETCHING = re.compile(r"<(?:link|base|use|image|feimage|object|script)\b[^<]{0,2048}\Z", re.IGNORECASE)
 CLOSERS = {")": "(", "]": "[", "}": "{"}
 PORT = re.compile(r":\d*$")
 NUMBER = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+)){0,3}\.?", re.IGNORECASE)
@@ -82,6 +88,8 @@ def placed(match: re.Match[str]) -> Iterator[Link]:
     if group == "inline":
         url = _balanced(url)
     fetched = group in ("css", "import") or match["image"] is not None or attribute in IMAGES
+    if attribute in ("href", "data"):
+        fetched = FETCHING.search(match.string, max(0, match.start() - LONGEST), match.start()) is not None
     if attribute in ("srcset", "imagesrcset", "ping"):
         for one in re.finditer(r"[^\s,][^\s]*[^\s,]", url):
             yield Link(start + one.start(), start + one.end(), one[0], fetched)

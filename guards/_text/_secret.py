@@ -34,6 +34,7 @@ SENT = r"\s{1,2}[A-Za-z0-9+/_.~-]{16,300}={0,2}"
 LOGIN = r"[^\s:/?#@\"'<>\[\]{}|]{0,64}:(?P<value>[^\s:/?#@\"'<>{}|]{3,100})@[A-Za-z0-9\[]"
 
 INFIXES = {
+    "azure_devops": r"\b[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}\b",
     "telegram": r"[0-9]{8,10}:AA[A-Za-z0-9_-]{33}\b",
     "mailchimp": r"\b[0-9a-f]{32}-us[0-9]{1,2}\b",
     "discord": r"\b[MNOA][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}\b",
@@ -224,6 +225,7 @@ def _bech32(human: str) -> Callable[[str], float]:
 
 
 CHECKS: dict[str, Callable[[str], float]] = {
+    "huggingface": lambda value: 0.9 if entropy(value) >= 3.5 and not value.islower() else 0.0,
     "aws": lambda value: 0.9 if set(value) - {"X"} else 0.0,
     "npm": _crc62,
     "github": lambda value: _crc62(value) if len(value) == 36 else _varied(value),
