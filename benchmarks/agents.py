@@ -1,9 +1,9 @@
 """How many attacks through tool results a policy stops, and how many honest tasks it asks a person about.
 
-`python -m benchmarks.agents [POLICY ...]` plays every honest task of `agents.yaml`, and every attack in every one
-of them: from the first answer of a tool that others can write into, the agent obeys the attacker.  No model and no
-detector has a part in it, so the figures are what the policy alone can promise.  An attack is stopped if one
-of its calls is refused, or a person is asked, who then says no.
+`python -m benchmarks.agents [POLICY ...]` plays every honest task of `agents.yaml`, and every attack in every
+one of them: from the first answer of a tool that others can write into, the agent obeys the attacker.  No
+model and no detector decides, so the figures are what the policy alone can promise.  An attack is stopped if
+one of its calls is refused, or a person is asked, who then says no.
 """
 
 from __future__ import annotations
@@ -16,14 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from guards import Call, Decision, GuardError, Part, Reply, Run
+from guards._body import leaves
 from orchestrator import VirtualClock, World
-from orchestrator.boundaries.function import leaves
 from orchestrator.stores.memory import Memory
 from orchestrator.testing import play, say
-from policies import Policy, load
+from policies import Policy, load, loads
 
 HERE = "{here}"
 SHIPPED = ("strict", "agent")
+OFFICE = """
+wardline: 1
+name: strict, with the office's own addresses allowed
+extends: strict
+tool:
+  - {use: permit, roles: [agent]}
+  - {use: taint, allow: ["*@hollins.test"]}
+"""
+"""What a program adds for itself: the places that are always meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,12 @@ def tasks(kind: str) -> tuple[Task, ...]:
 
 def pairs() -> Iterator[tuple[Task, Task]]:
     """Every attack in every honest task of its suite."""
-    return ((task, attack) for task in tasks("honest") for attack in tasks("attacks") if task.suite == attack.suite)
+    return (
+        (task, attack)
+        for task in tasks("honest")
+        for attack in tasks("attacks")
+        if task.suite == attack.suite
+    )
 
 
 class Agent:
@@ -79,7 +93,7 @@ class Agent:
         self._through(Call(kind="model", target="m", parts=(Part(text=text),), run=self.run), say("I will."))
 
     def does(self, step: Step, words: str = "") -> bool:
-        """Make a call, and have the model read its answer, with an attacker's words in it; false if stopped."""
+        """Make a call, whose answer has an attacker's words in it; false if it is stopped."""
         parts = tuple(
             Part(text=text, role="assistant", kind="tool_call", name=str(at[0]), at=at, origin="untrusted")
             for at, text in leaves(step.arguments)
@@ -100,7 +114,8 @@ def honest(policy: Policy, task: Task) -> tuple[bool, int]:
     """Whether an honest task is done, and how often a person is asked, who says yes."""
     agent = Agent(policy, approves=True)
     agent.hears(task.ask)
-    return all([agent.does(step) for step in task.steps]), agent.asked
+    done = [agent.does(step) for step in task.steps]
+    return all(done), agent.asked
 
 
 def stopped(policy: Policy, task: Task, attack: Task) -> bool:
@@ -112,7 +127,7 @@ def stopped(policy: Policy, task: Task, attack: Task) -> bool:
             return True
         if HERE in step.answer:
             break
-    return not all([agent.does(step) for step in attack.steps])
+    return not all(agent.does(step) for step in attack.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +146,9 @@ def measure(policy: Policy) -> list[Figures]:
     """The figures of each suite, then of all."""
     suites = list(dict.fromkeys(task.suite for task in tasks("honest")))
     each = [_suite(policy, suite) for suite in suites]
-    whole = [sum(getattr(one, name) for one in each) for name in ("pairs", "stopped", "tasks", "asked", "lost")]
+    whole = [
+        sum(getattr(one, name) for one in each) for name in ("pairs", "stopped", "tasks", "asked", "lost")
+    ]
     return [*each, Figures("all", *whole)]
 
 
@@ -151,10 +168,9 @@ def through(policy: Policy) -> dict[str, int]:
     return found
 
 
-def main(names: list[str]) -> None:
-    for name in names:
-        policy = load(name)
-        print(f"{name}\n{'suite':<10}{'pairs':>7}{'stopped':>10}{'tasks':>7}{'asked':>9}{'lost':>6}")
+def main(policies: list[Policy]) -> None:
+    for policy in policies:
+        print(f"{policy.name}\n{'suite':<10}{'pairs':>7}{'stopped':>10}{'tasks':>7}{'asked':>9}{'lost':>6}")
         for one in measure(policy):
             stop, ask = f"{100 * one.stopped / one.pairs:.1f}%", f"{100 * one.asked / one.tasks:.1f}%"
             print(f"{one.suite:<10}{one.pairs:>7}{stop:>10}{one.tasks:>7}{ask:>9}{one.lost:>6}")
@@ -163,4 +179,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(SHIPPED))
+    main([load(name) for name in sys.argv[1:] or SHIPPED] + [loads(OFFICE)] * (len(sys.argv) == 1))

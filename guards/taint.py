@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from guards._body import leaves, members
 from guards._errors import Blocked, Denied, Rejected
 from guards._flow import Flow
-from guards._provenance import Digests, Memory, addresses, destinations, listed, needed, said, traces
+from guards._provenance import Digests, Memory, addresses, destinations, fold, listed, needed, said, traces
 from guards._types import Call, Finding, Part, Reply
 from guards._wishes import Wishing, record, review, update
 
@@ -30,11 +30,16 @@ DESTINATIONS = (
     "*link*", "*host*", "*domain*", "*webhook*", "*endpoint*", "*channel*", "*iban*", "*account*", "*phone*",
     "*participant*", "*attendee*", "*invitee*", "*user*", "*beneficiary*", "*payee*",
 )  # fmt: skip
+CHANGING = (
+    "*delete*", "*remove*", "*update*", "*change*", "*reset*", "*cancel*", "*password*", "*credential*",
+    "*permission*", "*grant*", "*revoke*", "*reserve*", "*book_*", "*buy*", "*purchase*", "*order_*",
+)  # fmt: skip
 
 REMEMBERED = 10_000
 """How many digests of a kind are kept for a run; the oldest are forgotten, and then ask."""
-DESTINATION, COPIED, TRIFECTA, RULE = "destination", "copied", "trifecta", "rule"
+DESTINATION, CHANGE, COPIED, TRIFECTA, RULE = "destination", "change", "copied", "trifecta", "rule"
 MESSAGES = {
+    CHANGE: "changes something in a way that the user did not name, after untrusted content was read",
     DESTINATION: "goes to where the user did not name, after untrusted content was read",
     COPIED: "an argument copies what only untrusted content said",
     TRIFECTA: "private data, untrusted content and a way out came together",
@@ -69,8 +74,9 @@ class Taint:
     Results of tools that match `untrusted` mark the run as having read untrusted content, those of `private`
     as holding private data. After the first mark, tools that match `outbound` may only go to destinations
     that stand in the user's text or in `allow` (hosts, mail addresses, names; `*` for any part); arguments
-    that match `destinations` name them, and links and mail addresses in all others count too. `unknown`
-    says what becomes of a call to another destination, `copied` of one whose argument copies eight words or
+    that match `destinations` name them, and links and mail addresses in all others count too. Tools that
+    match `changing` may only be given what stands there, whatever the argument. `unknown` says what becomes
+    of a call with another destination or value, `copied` of one whose argument copies eight words or
     an address from untrusted content alone, `trifecta` of an outbound call with both marks: pass, ask a
     person, or refuse. `rules` add what else is asked or refused after which marks. With `replies`, tool calls
     in a model's reply are judged too, for programs whose tools are run elsewhere; such replies are not
@@ -81,6 +87,7 @@ class Taint:
     private: tuple[str, ...] = ()
     outbound: tuple[str, ...] = OUTBOUND
     destinations: tuple[str, ...] = DESTINATIONS
+    changing: tuple[str, ...] = CHANGING
     allow: tuple[str, ...] = ()
     unknown: Then = "ask"
     copied: Then = "pass"
@@ -170,15 +177,30 @@ class Taint:
                 reasons.append((TRIFECTA, self.trifecta))
             if next(self._unknown(memory, arguments), None) is not None:
                 reasons.append((DESTINATION, self.unknown))
+        if "untrusted" in marks and matches(target, self.changing):
+            texts = (one.text for one in arguments if one.text.strip())
+            if not all(self._meant(memory, text) for text in texts):
+                reasons.append((CHANGE, self.unknown))
         return reasons
 
-    def _unknown(self, memory: Memory, arguments: Iterable[Argument]) -> Iterator[str]:
+    def _unknown(self, memory: Memory, arguments: list[Argument]) -> Iterator[str]:
         """Destinations that neither the user nor the list names."""
+        beside = {
+            fold(one.partition("@")[0])
+            for argument in arguments
+            if any(matches(name, self.destinations) for name in argument.names)
+            for one in addresses(argument.text)
+            if "@" in one and self._meant(memory, one)
+        }
         for argument in arguments:
             names = any(matches(name, self.destinations) for name in argument.names)
             for one in dict.fromkeys((destinations if names else addresses)(argument.text)):
-                if not listed(one, self.allow) and not memory.knows(one):
+                # Whoever is named by a mail address may be called by its first part beside it.
+                if fold(one) not in beside and not self._meant(memory, one):
                     yield one
+
+    def _meant(self, memory: Memory, text: str) -> bool:
+        return listed(text, self.allow) or memory.knows(text)
 
     def _ask(self, call: Call, reasons: list[Reason], arguments: list[Argument]) -> Wishing[Call]:
         """The call as a person lets it go; where it goes is known from then on."""

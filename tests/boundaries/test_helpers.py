@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from guards import Blocked, Call, GuardFailed, Part, Unavailable, UpstreamError, Usage
 from guards._helpers import Helper
 from guards.judge import Judge
+from guards.residency import Residency
 from orchestrator import Orchestrator, World
-from orchestrator.boundaries.helpers import LARGEST, Helping, request
+from orchestrator.boundaries.helpers import LARGEST, Helping, heard, request
 from orchestrator.testing import Ask, Plan, Step
 from orchestrator.testing._stage import staged
-from policies import Policy, PolicyError, Price, explain, loads, worst_case
+from policies import Model, Policy, PolicyError, Price, explain, loads, worst_case
 from tests.guards.test_judge import BAD, GOOD, moderated
 
 
@@ -364,3 +365,31 @@ def test_inherited_helpers_can_be_replaced_and_the_picture_shows_them(tmp_path: 
     assert "helper judge: function, function, price none" in explain(second)
     judged = worst_case(second, "model", "m")
     assert (judged.attempts, judged.seconds) == (2.0, float("inf"))
+
+
+def test_what_a_model_thinks_before_is_no_verdict() -> None:
+    message = {"role": "assistant", "content": None, "reasoning_content": "safe"}
+    helper = Helper(shape="chat", url="http://x/v1", model="m", format="llama_guard")
+    with pytest.raises(ValueError, match="no chat completion with a text"):
+        heard(helper, json.dumps({"choices": [{"message": message}]}).encode())
+    with pytest.raises(ValueError, match="no chat completion"):
+        heard(helper, b"[]")
+    said = {"message": {**message, "content": "unsafe"}}
+    assert heard(helper, json.dumps({"choices": [said]}).encode()).text == "unsafe"
+
+
+def test_a_helper_s_region_counts_as_a_model_s() -> None:
+    def gate(region: str) -> Orchestrator:
+        helpers = {"judge": Helper(shape="function", region=region)}
+        policy = Policy.of(
+            model=[Judge(), Residency(default=("eu",))],
+            helpers=helpers,
+            models={"m": Model(id="m", region="eu")},
+        )
+        made = Orchestrator(policy)
+        made.helper("judge")(lambda text: False)
+        return made
+
+    assert gate("eu").model("m")(lambda prompt: "ok")("tea") == "ok"
+    with pytest.raises(Unavailable):
+        gate("us").model("m")(lambda prompt: "ok")("tea")

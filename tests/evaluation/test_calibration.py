@@ -80,6 +80,15 @@ def test_the_others_threshold_knows_nothing_of_a_source(rows: list[Scored], sour
         assert figures.found == share(sorted(row.score for row in mine if row.label), threshold)
 
 
+def test_a_threshold_from_elsewhere_may_miss_by_all() -> None:
+    harmless = [
+        Scored(source, False, score) for source, score in (("a", 0.9), ("b", 0.1)) for _ in range(200)
+    ]
+    _, high, low = calibrate([*harmless, Scored("a", True, 1.0), Scored("b", True, 0.5)], resamples=1)
+    assert (high.wrong, high.found) == (1.0, 1.0)
+    assert (low.wrong, low.found) == (0.0, 0.0)
+
+
 @settings(max_examples=30, deadline=None)
 @given(ROWS, st.integers(0, 3))
 def test_the_figures_of_all_are_those_of_no_order_and_intervals_hold_together(

@@ -369,3 +369,33 @@ def test_decorated_functions_in_a_session_share_one_memory() -> None:
         with pytest.raises(Rejected):
             send(["ann@a.test", "eve@evil.test"])
     assert sent == [["ann@a.test"]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    said_=st.lists(NAMES, max_size=4), values=st.lists(NAMES | st.integers(10, 99), min_size=1, max_size=3)
+)
+def test_after_untrusted_content_nothing_is_changed_but_what_the_user_named(
+    said_: list[str], values: list[Any]
+) -> None:
+    played = tainted("please: " + ", ".join(said_))
+    arguments = {f"a{n}": value for n, value in enumerate(values) if isinstance(value, str)}
+    raw = {f"a{n}": value for n, value in enumerate(values)}
+    named = all(value in said_ for value in values)
+    assert played(tool("files.delete", raw=raw, **arguments)) is (None if named else Rejected)
+    assert played.asked == (not named)
+
+
+def test_what_reads_is_no_change_and_a_change_may_be_left_to_the_model() -> None:
+    assert tainted()(tool("files.read", name="x.txt")) is None
+    assert tainted(changing=())(tool("files.delete", name="x.txt")) is None
+    assert tainted(allow=("x.txt",))(tool("files.delete", name="x.txt")) is None
+    assert tainted("delete x.txt")(tool("files.delete", name="x.txt", note=" ")) is None
+
+
+def test_a_name_beside_the_address_that_it_is_part_of_is_that_address() -> None:
+    assert tainted("invite zoe@a.test")(tool("chat.invite_user", user="Zoe", email="zoe@a.test")) is None
+    assert tainted("invite zoe@a.test")(tool("chat.invite_user", user="zoe", email="zoe@b.test")) is Rejected
+    assert tainted("invite zoe@a.test")(tool("chat.invite_user", user="eve", email="zoe@a.test")) is Rejected
+    assert tainted("invite zoe@a.test")(tool("chat.invite_user", user="zoe")) is Rejected
+    assert tainted("invite zoe@a.test")(tool("chat.invite_user", user="zoe", note="zoe@a.test")) is Rejected
