@@ -155,6 +155,11 @@ class Passing:
         return found, edge
 
 
+def toxicity(text: str) -> float:
+    """How likely any stretch of a text is insulting or hateful, from 0 to 1; it errs often."""
+    return classifier().best(folded(View("plain", text)).text).score
+
+
 @cache
 def classifier() -> Classifier:
     return shipped("toxicity")

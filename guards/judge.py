@@ -21,6 +21,7 @@ from guards._ways_on import named as known_names
 from guards._ways_on import told, tried
 from guards._wishes import Record, Wishing, clock, draw, record, together, update
 from guards._worst import Inner, Worst, in_turn
+from guards.content import toxicity
 
 USUAL = Helper(shape="function")
 OTHERS = ("user", "tool")
@@ -56,8 +57,9 @@ class Judge:
     `least` from which score on; without it the helper's own flags count. A judge that takes longer than
     `seconds`, cannot be reached or gives no clear verdict, has failed. Then `on_error` says what happens:
     block, pass, or `other`, a second helper, after which it blocks; with `then: warn` the text passes. A
-    text of more than `characters` counts as one that may not pass. A verdict is kept for `ttl`, under a
-    digest keyed with `key`, and never the text.
+    text of more than `characters` counts as one that may not pass. With a `suspicion`, only texts are judged
+    that the classifier of the guard content gives such a score; it knows insults and hate, and nothing else.
+    A verdict is kept for `ttl`, under a digest keyed with `key`, and never the text.
     """
 
     at: tuple[Side, ...] = ("call",)
@@ -72,6 +74,7 @@ class Judge:
     least: float | None = None
     seconds: Seconds = 10.0
     characters: int = 50_000
+    suspicion: float = 0.0
     on_error: Literal["block", "pass", "other"] = "block"
     other: str = ""
     ttl: Seconds = 3_600.0
@@ -94,8 +97,15 @@ class Judge:
             raise ValueError(f"least is {self.least}; give a score above 0, and at most 1")
         if not self.seconds > 0 or self.characters < 1 or not self.ttl >= 0:
             raise ValueError("seconds and characters must be more than 0, and ttl not negative")
+        if not 0 <= self.suspicion < 1:
+            raise ValueError(f"suspicion is {self.suspicion}; give a score from 0, and below 1")
         if (self.on_error == "other") != bool(self.other):
             raise ValueError("other is the helper that `on_error: other` asks; give both or none")
+
+    @property
+    def heavy(self) -> bool:
+        """The classifier takes its time with a long text."""
+        return self.suspicion > 0
 
     def with_helpers(self, helpers: Helpers) -> Self:
         """The same guard, knowing the policy's helpers.  Raises ValueError for one that it does not have."""
@@ -160,6 +170,8 @@ class Judge:
             raise GuardFailed("judge", "a reply that still flows cannot be judged")
         text = "\n".join(part.text for part in _judged_parts(content))
         if not text.strip() or (self.share < 1 and (yield from draw()) >= self.share):
+            return None
+        if self.suspicion and len(text) <= self.characters and toxicity(text) < self.suspicion:
             return None
         asked = [part.text for part in call.parts if part.role == "user"] if side == "reply" else []
         return Case(

@@ -15,6 +15,7 @@ from guards._helpers import Helper, with_helpers
 from guards._text._marks import SIGNS, datamarked
 from guards._verdicts import HARMS, HAZARDS, MODERATION, Case, Unread, inert, question, read, slug
 from guards.budget import Budget
+from guards.content import toxicity
 from guards.injection import Injection
 from guards.judge import Judge
 from guards.mask import Mask
@@ -471,6 +472,7 @@ SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"share": 0.5}, "write `then: warn`"),
     ({"share": 0.0}, "above 0"),
     ({"least": 2.0}, "at most 1"),
+    ({"suspicion": 1.0}, "below 1"),
     ({"seconds": 0.0}, "more than 0"),
     ({"on_error": "other"}, "give both or none"),
     ({"other": "x"}, "give both or none"),
@@ -516,3 +518,19 @@ def test_a_judge_names_helpers_and_categories_that_there_are() -> None:
     with pytest.raises(ValueError, match="declare it under `helpers`"):
         Policy.of(model=[Judge()])
     assert knowing(Judge(helper="typed", categories=("spam",))).categories == ("spam",)
+
+
+INSULT = "You are a worthless stupid idiot and everybody hates you."
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 3), st.integers(0, 3), st.floats(0.05, 0.95))
+def test_with_a_suspicion_no_text_passes_unjudged_that_has_the_score_anywhere(
+    before: int, after: int, least: float
+) -> None:
+    calm = "The boat to the island leaves at nine in the morning. " * 10
+    text = calm * before + INSULT + calm * after
+    outcome = played(knowing(Judge(suspicion=least)), ask(text), ["bad"])
+    assert isinstance(outcome.error, Blocked) == (toxicity(text) >= least)
+    assert toxicity(text) >= toxicity(INSULT) - 0.3
+    assert played(knowing(Judge(suspicion=least, characters=3)), ask("fine"), []).error is not None
