@@ -46,5 +46,7 @@ class Unit:
         return {"anyOf": [handler(core), {"type": "string", "pattern": self.pattern}]}
 
 
-Seconds: TypeAlias = Annotated[float, Unit("duration", "30s, 1.5m or 2h", tuple(DURATIONS.items()), False)]
-Bytes: TypeAlias = Annotated[int, Unit("size", "20KB or 2MB", tuple(SIZES.items()), True)]
+DURATION = Unit("duration", "30s, 1.5m or 2h", tuple(DURATIONS.items()), False)
+SIZE = Unit("size", "20KB or 2MB", tuple(SIZES.items()), True)
+Seconds: TypeAlias = Annotated[float, DURATION]
+Bytes: TypeAlias = Annotated[int, SIZE]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
-from guards._flow import bare, guard_name
+from guards._flow import Guard, bare, guard_name
+from guards._models import with_models
 from guards._types import Call, Reply
 from orchestrator._engine.chain import Chain, chain
 from orchestrator._engine.drive import World
@@ -76,6 +78,7 @@ class Orchestrator:
             world = replace(world, helpers=self.helpers)
         self.policy, self.world = policy, world
         self._chains: dict[tuple[str, str], Chain] = {}
+        self._outer: tuple[Guard, ...] = ()
 
     @classmethod
     def from_policy(
@@ -127,7 +130,7 @@ class Orchestrator:
     @property
     def open(self) -> bool:
         """Whether nothing stands before models: no guard, and nobody who takes notes or keeps accounts."""
-        return not self.policy.model and self.world.sink is None and self.world.price is None
+        return not (self.policy.model or self._outer) and self.world.sink is None and self.world.price is None
 
     def client(
         self, inner: Any = None, *, unknown: Literal["pass", "refuse"] = "pass", **options: Any
@@ -185,8 +188,15 @@ class Orchestrator:
         if key not in self._chains:
             if len(self._chains) >= MOST_CHAINS:  # a client may name as many models as it likes
                 self._chains.clear()
-            self._chains[key] = chain(self.policy.guards(kind, target))
+            self._chains[key] = chain((*self._outer, *self.policy.guards(kind, target)))
         return self._chains[key]
+
+    def within(self, *outer: Guard) -> Self:
+        """The same policy at work inside more guards, such as a user's own bounds.  Raises ValueError."""
+        made = copy(self)
+        made._chains = {}
+        made._outer = (*self._outer, *(with_models(guard, self.policy.models) for guard in outer))
+        return made
 
     def _decorator(
         self,

@@ -12,7 +12,10 @@ from guards._limits import rate_limits
 
 # Names, not classes: the clients that raise these are never imported here.
 TIMEOUTS = ("Timeout", "TimedOut", "Expired")
-CONNECTIONS = ("ConnectError", "ReadError", "WriteError", "ProtocolError", "APIConnectionError", "CloseError")
+CONNECTIONS = (
+    "APIConnectionError", "ClientConnectionError", "CloseError", "ConnectError", "PayloadError",
+    "ProtocolError", "ReadError", "WriteError",
+)  # fmt: skip
 
 
 def upstream_error(target: str, error: Exception) -> UpstreamError:

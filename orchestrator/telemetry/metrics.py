@@ -86,8 +86,10 @@ class Metrics:
 
     def watch(self, policy: Policy, world: World) -> None:
         """Know the names of a policy, and the store that its breakers and queues are in."""
-        self._watched.append((policy, world))
         with self._lock:
+            # A policy that was loaded anew takes the place of the one before.
+            kept = [pair for pair in self._watched if pair[0].name != policy.name]
+            self._watched = [*kept, (policy, world)]
             known = self._known
             models = policy.models
             known.setdefault("target", set()).update(models)
