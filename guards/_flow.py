@@ -96,8 +96,8 @@ class Screen(Checking):
         return guard_name(self.check)
 
     @property
-    def heavy(self) -> bool:
-        return bool(getattr(self.check, "heavy", False))
+    def heavy(self) -> int:
+        return getattr(self.check, "heavy", 0)
 
     @property
     def judged(self) -> Check:
@@ -224,8 +224,8 @@ class Around:
         return guard_name(self.guard)
 
     @property
-    def heavy(self) -> bool:
-        return bool(getattr(self.guard, "heavy", False))
+    def heavy(self) -> int:
+        return getattr(self.guard, "heavy", 0)
 
 
 def passive(call: Call) -> Flow:

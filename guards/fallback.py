@@ -45,9 +45,9 @@ class Fallback:
             raise ValueError(f"function: {self.function!r} is no import path; write package.module:name")
 
     @property
-    def heavy(self) -> bool:
-        """A function of the user's own may take its time."""
-        return bool(self.function)
+    def heavy(self) -> int:
+        """A function of the user's own may take its time, however little there is to read."""
+        return int(bool(self.function))
 
     def with_models(self, models: Models) -> Self:
         named(self.models, models, "models")

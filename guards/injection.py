@@ -45,7 +45,7 @@ class Injection:
     allow_digests: tuple[str, ...] = ()
     allow_key: str = field(default="", repr=False)
 
-    heavy: ClassVar[bool] = True
+    heavy: ClassVar[int] = 500
 
     at_helpers: ClassVar[bool] = False
 

@@ -84,8 +84,8 @@ class Mask(_Held):
     key: str = field(default="", repr=False)
     new: Literal["allow", "report", "redact", "block"] = "allow"
 
-    heavy: ClassVar[bool] = True
-    """Finding takes milliseconds: the async driver does it in a worker thread."""
+    heavy: ClassVar[int] = 2_000
+    """From so many characters on, finding takes milliseconds: the async driver does it in a worker thread."""
 
     def __post_init__(self) -> None:
         if self.nlp not in ("builtin", "none") and not installed(self.nlp):

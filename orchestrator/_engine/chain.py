@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import GeneratorType
 from typing import Any
 
@@ -31,6 +31,13 @@ def chain(guards: Iterable[Guard], steps: int = STEPS) -> Chain:
     return Chain(tuple(flat), steps)
 
 
+@dataclass(slots=True)
+class Used:
+    """Whether a call has been through a chain, so that what its guards load on first use is loaded."""
+
+    once: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """What a guard yields as a call goes through the guards after it; other wishes go to the driver.
@@ -41,11 +48,12 @@ class Chain:
 
     guards: tuple[Guard, ...]
     steps: int = STEPS
+    used: Used = field(default_factory=Used, init=False, repr=False, compare=False)
 
     @property
-    def heavy(self) -> bool:
-        """Whether a guard's own work is long enough to stall an event loop."""
-        return any(getattr(guard, "heavy", False) for guard in self.guards)
+    def heavy(self) -> int:
+        """From how many characters of text on a guard's own work may stall an event loop; 0 for never."""
+        return min((heavy for guard in self.guards if (heavy := getattr(guard, "heavy", 0))), default=0)
 
     def __call__(self, call: Call) -> Flow:
         guards, depth = self.guards, len(self.guards)

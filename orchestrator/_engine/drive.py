@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from guards._errors import Exhausted, GuardError, GuardFailed, UpstreamError
 from guards._flow import Flow, Guard
-from guards._types import UNUSED, After, Call, Ended, Event, Lone, Reply, Usage, new_event
+from guards._types import UNUSED, After, Call, Content, Ended, Event, Lone, Reply, Usage, new_event
 from guards._value import maker, replace
 from guards._wishes import (
     All,
@@ -295,7 +295,8 @@ async def drive(
     may release what it holds (`RELEASING`) and nothing else, and whatever it makes
     of the cancellation, the cancellation goes on.
     """
-    flow, aside = guard(call), hands.aside and guard.heavy
+    flow, heavy = guard(call), guard.heavy if hands.aside else 0
+    aside = heavy and (not guard.used.once or stalls(call, heavy))
     world, direct = hands.world, hands.direct
     wish: Wish | Interrupted
     value: Any = None
@@ -310,6 +311,7 @@ async def drive(
         except (StopIteration, Done) as done:
             if cancelled is not None:
                 raise cancelled from None
+            guard.used.once = True
             if whole and done.value.accepted:
                 await _accept(done.value, hands)
             return done.value
@@ -337,6 +339,7 @@ async def drive(
                 value = await (
                     _metered(wish, hands) if wish.meters and not metered else _perform(wish, hands)
                 )
+                aside = aside or (heavy and stalls(value, heavy))
             else:
                 if isinstance(wish, Update) and wish.of_run:
                     _keep(wish, call)
@@ -351,6 +354,11 @@ async def drive(
             error = failure
         except BaseException as stop:
             error = cancelled = stop
+
+
+def stalls(content: Content, heavy: int) -> bool:
+    """Whether work on so much text is better done aside."""
+    return heavy == 1 or sum([len(part.text) for part in content.parts]) >= heavy
 
 
 def _keep(wish: Update, call: Call) -> float | None:

@@ -13,7 +13,7 @@ from guards._stream import Pipe
 from guards._types import Call, Ended, Event, Part, Reply
 from guards._value import replace
 from guards._wishes import Decision, Review, Wish
-from orchestrator._engine.chain import Chain, chain
+from orchestrator._engine.chain import Chain, Used, chain
 from orchestrator._engine.clock import VirtualClock
 from orchestrator._engine.drive import AsyncHands, Hands, SyncHands, World, cross, settle, unsuspended
 from orchestrator._engine.orchestrator import Orchestrator
@@ -175,8 +175,12 @@ class Noted:
     wishes: list[Wish]
 
     @property
-    def heavy(self) -> bool:
+    def heavy(self) -> int:
         return self.chain.heavy
+
+    @property
+    def used(self) -> Used:
+        return self.chain.used
 
     def __call__(self, call: Call) -> Flow:
         return overheard(self.chain(call), self.wishes.append)

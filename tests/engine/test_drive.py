@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guards import (
     Call,
@@ -27,7 +29,7 @@ from guards import (
     update,
     wait,
 )
-from orchestrator import RealClock, VirtualClock, World, arun, run
+from orchestrator import RealClock, VirtualClock, World, arun, chain, run
 from orchestrator.stores.memory import Memory
 from orchestrator.testing import Late, play, say
 from tests.engine.example_guards import Stamp, ask, asks_a_person, through
@@ -152,6 +154,38 @@ def test_a_heavy_guard_is_stepped_off_the_loop() -> None:
     before, inside, after = threads
     assert inside is threading.main_thread()
     assert threading.main_thread() not in (before, after)
+
+
+@given(sizes=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=6))
+def test_only_long_texts_and_a_chains_first_call_are_worked_on_off_the_loop(
+    sizes: list[tuple[int, int]],
+) -> None:
+    @dataclass(frozen=True)
+    class Slow:
+        heavy: ClassVar[int] = 10
+
+        def __call__(self, call: Call) -> Flow:
+            threads = [threading.current_thread()]
+            reply: Reply = yield call
+            threads.append(threading.current_thread())
+            return replace(reply, value=[one is not threading.main_thread() for one in threads])
+
+    guard = chain((Slow(),))
+
+    async def main() -> list[list[bool]]:
+        async def asked(sent: int, said: int) -> Any:
+            async def perform(call: Call) -> Reply:
+                return say("b" * said)
+
+            return (await arun(guard, ask("a" * sent), perform)).value
+
+        return [await asked(sent, said) for sent, said in sizes]
+
+    aside = [
+        [number == 0 or sent >= 10, number == 0 or sent >= 10 or said >= 10]
+        for number, (sent, said) in enumerate(sizes)
+    ]
+    assert asyncio.run(main()) == aside
 
 
 @pytest.mark.parametrize("ends", [False, True], ids=["then yields", "then ends"])
