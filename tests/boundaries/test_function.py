@@ -39,6 +39,7 @@ class Rules:
     both: tuple[Guard, ...] = ()
     models: Any = None
     only: str = "*"
+    helpers: Any = field(default_factory=dict)
 
     def guards(self, kind: str, target: str) -> tuple[Guard, ...]:
         return self.both if self.only in ("*", target) else ()
