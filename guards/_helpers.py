@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from guards._body import leaves
 from guards._models import Model, Price
+from guards._types import Call, Finding, Part
 from guards._value import replace
 
 if TYPE_CHECKING:
@@ -114,6 +115,39 @@ def with_helpers(guard: G, helpers: Helpers) -> G:
     """The guard, once it knows the policy's helpers, if it wants to."""
     learn: Any = getattr(guard, "with_helpers", None)
     return guard if learn is None else learn(helpers)
+
+
+def asking(
+    call: Call, name: str, parts: tuple[Part, ...], seconds: float, options: Mapping[str, Any] | None = None
+) -> Call:
+    """A call to a helper about another call, of the same run, which may take so many seconds."""
+    return replace(
+        call,
+        kind="model",
+        via=name,
+        parts=parts,
+        options=options or {},
+        timeout=seconds if call.timeout is None else min(seconds, call.timeout),
+        stream=False,
+        dropped=(),
+        raw=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A check that finds in some parts of a content what a helper has said of the whole."""
+
+    name: str
+    parts: tuple[Part, ...]
+    found: tuple[Finding, ...]
+
+    window: ClassVar[None] = None
+
+    def __call__(self, part: Part) -> tuple[Finding, ...]:
+        if not any(part is one for one in self.parts):
+            return ()
+        return tuple(replace(one, end=len(part.text)) for one in self.found)
 
 
 def facts(helpers: Helpers) -> dict[str, Model]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 from guards._cached import blake_key
 from guards._errors import Exhausted, GuardError, GuardFailed, Unavailable
 from guards._flow import Flow, Screen, broken
-from guards._helpers import Helper, Helpers
+from guards._helpers import Given, Helper, Helpers, asking
 from guards._text._marks import sign_of
 from guards._types import Action, Call, Content, Finding, Part, Reply, Side
 from guards._units import Seconds
@@ -25,24 +25,6 @@ from guards.content import toxicity
 
 USUAL = Helper(shape="function")
 OTHERS = ("user", "tool")
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A check that finds in some parts of a content what a judge said of the whole."""
-
-    found: Verdict
-    parts: tuple[Part, ...]
-    helper: str
-
-    name: ClassVar[str] = "judge"
-    window: ClassVar[None] = None
-
-    def __call__(self, part: Part) -> Iterable[Finding]:
-        if not any(part is one for one in self.parts):
-            return ()
-        message, end = f"judged so by {self.helper}", len(part.text)
-        return [Finding(code=f"judge.{code}", message=message, end=end, score=s) for code, s in self.found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,18 +202,7 @@ class Judge:
     def _asking(self, call: Call, name: str, case: Case | None) -> Call:
         """The call to a helper: about a case, or about nothing, where only its bounds matter."""
         asked = Question((), {}) if case is None else question(self._helper(name), case, sign_of(call))
-        seconds = self.seconds if call.timeout is None else min(self.seconds, call.timeout)
-        return replace(
-            call,
-            kind="model",
-            via=name,
-            parts=asked.parts,
-            options=asked.options,
-            timeout=seconds,
-            stream=False,
-            dropped=(),
-            raw=None,
-        )
+        return asking(call, name, asked.parts, self.seconds, asked.options)
 
     def _read(self, name: str, case: Case, outcome: Reply | GuardError) -> Verdict | GuardError:
         """A verdict, or why there is none; raises what no other helper could mend."""
@@ -252,7 +223,9 @@ class Judge:
     def _screen(self, found: Verdict, content: Content | None = None) -> Screen:
         """What acts on a verdict: of a whole content, where all of it is replaced, else at its first part."""
         parts = () if content is None else _judged_parts(content)
-        check = Given(found, parts if self.then == "replace" else parts[:1], self.helper)
+        message = f"judged so by {self.helper}"
+        findings = tuple(Finding(code=f"judge.{code}", message=message, score=score) for code, score in found)
+        check = Given("judge", parts if self.then == "replace" else parts[:1], findings)
         return Screen(check=check, at=self.at, then=self.then, refusal=self.refusal, reasks=self.reasks)
 
     def _kept(self, name: str, case: Case) -> Wishing[Verdict | None]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar
 
 from guards._errors import GuardError, GuardFailed, Unavailable
 from guards._flow import Flow, Screen
-from guards._helpers import Helper, Helpers
+from guards._helpers import Given, Helper, Helpers, asking
 from guards._types import Call, Content, Finding, Part, Reply, Side
 from guards._units import Seconds
 from guards._value import replace
@@ -25,21 +25,6 @@ READ = 8_000
 """How many characters of a text are embedded."""
 Vector: TypeAlias = tuple[float, ...]
 M = TypeVar("M", bound=Content)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A check that finds in some parts of a content what was said of the whole."""
-
-    parts: tuple[Part, ...]
-    found: tuple[Finding, ...]
-
-    name: ClassVar[str] = "meaning"
-    window: ClassVar[None] = None
-
-    def __call__(self, part: Part) -> Iterator[Finding]:
-        if any(part is one for one in self.parts):
-            yield from (replace(one, end=len(part.text)) for one in self.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,17 +151,7 @@ class Meaning:
         return [self._read(reply, pointer) for reply in replies]
 
     def _asking(self, call: Call, text: str) -> Call:
-        return replace(
-            call,
-            kind="model",
-            via=self.helper,
-            parts=(Part(text=text),),
-            options={},
-            timeout=self.seconds if call.timeout is None else min(self.seconds, call.timeout),
-            stream=False,
-            dropped=(),
-            raw=None,
-        )
+        return asking(call, self.helper, (Part(text=text),), self.seconds)
 
     def _read(self, reply: Reply | GuardError, pointer: str) -> Vector:
         if isinstance(reply, GuardError):
@@ -190,7 +165,7 @@ class Meaning:
             raise Unavailable.now(self.helper, reason) from None
 
     def _screen(self, parts: tuple[Part, ...], found: tuple[Finding, ...]) -> Screen:
-        return Screen(check=Told(parts, found), at=self.at, then=self.then, refusal=self.refusal)
+        return Screen(check=Given("meaning", parts, found), at=self.at, then=self.then, refusal=self.refusal)
 
 
 def _compared(content: Content) -> tuple[Part, ...]:
