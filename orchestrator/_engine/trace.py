@@ -50,6 +50,12 @@ def continued(header: str) -> SpanContext | None:
     return found and SpanContext(trace=found[1], span=found[2], steps=Steps())
 
 
+def arriving(run: Run, header: str) -> Run:
+    """A run that goes on with its caller's trace, if it stands in none."""
+    within = continued(header) if header and run.within is None else None
+    return run if within is None else replace(run, within=within)
+
+
 def rooted(run: Run) -> SpanContext:
     """Where a run happens: one that is new, in the program's own OpenTelemetry span, if there is one."""
     return run.within or _ambient() or new_context(trace=_trace_of(run), steps=Steps())

@@ -17,6 +17,7 @@ from guards._value import maker
 from orchestrator._engine.chain import Chain, chain
 from orchestrator._engine.drive import unsuspended
 from orchestrator._engine.session import CURRENT, current, inside
+from orchestrator._engine.trace import arriving, traceparent
 from orchestrator._engine.upstream import upstream_error
 from orchestrator.boundaries import _coding, _shapes, _sse
 from orchestrator.boundaries._flowing import DONE, Flowing, Live, Reading, event, event_value
@@ -118,7 +119,7 @@ class Exchange:
             parts=wire.asked(self.value),
             options=_options(ask),
             stream=self.streaming,
-            run=current(),
+            run=arriving(current(), _header(ask, b"traceparent")) if gate.world.sink else current(),
             raw=self.value,
         )
         self._came: dict[int, Received] = {}
@@ -187,6 +188,9 @@ class Exchange:
         key = call.options.get("idempotency_key")
         if isinstance(key, str) and all(name.lower() != b"idempotency-key" for name, _ in kept):
             kept.append((b"idempotency-key", key.encode()))
+        if place := traceparent(call.run):
+            kept = [(name, value) for name, value in kept if name.lower() != b"traceparent"]
+            kept.append((b"traceparent", place.encode()))
         return kept
 
     async def _heard(self, answer: Answer, call: Call) -> Reply:
@@ -313,5 +317,11 @@ def _value_of(ask: Ask, text: bytes) -> dict[str, Any]:
 
 def _options(ask: Ask) -> dict[str, Any]:
     """What guards may ask of a call beside its content."""
-    key = next((value for name, value in ask.headers if name.lower() == b"idempotency-key"), None)
-    return {} if key is None else {"idempotency_key": key.decode("latin-1")}
+    key = _header(ask, b"idempotency-key")
+    return {"idempotency_key": key} if key else {}
+
+
+def _header(ask: Ask, wanted: bytes) -> str:
+    """The first header of a name; empty if there is none."""
+    found = next((value for name, value in ask.headers if name.lower() == wanted), b"")
+    return found.decode("latin-1")

@@ -105,6 +105,7 @@ def test_labels_are_bounded_whatever_names_come(names: list[Any], most: int) -> 
                 )
             )
     metrics(Trace(what="call", boundary="model", target="small", model="wee", outcome="ok"))
+    metrics(Trace(what="session", boundary="session"))
     seen: dict[str, set[str]] = {}
     for _, labels in samples(metrics):
         for label, value in labels:
