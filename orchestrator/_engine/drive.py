@@ -64,7 +64,8 @@ class Asked(Protocol):
 class World:
     """What the drivers' hands reach: state, time, people, prices, chance, who takes notes, workers, helpers.
 
-    Without `helpers`, calls that ask one go where all calls go, as they do in a test.
+    Without `helpers`, calls that ask one go where all calls go, as they do in a test.  What is
+    noted knows its place in the request's trace, unless it is not to be `traced`.
     """
 
     store: Store = field(default_factory=Memory)
@@ -75,6 +76,7 @@ class World:
     sink: Callable[[Event], None] | None = None
     workers: Workers = field(default_factory=shared)
     helpers: Asked | None = None
+    traced: bool = True
 
     def note(self, event: Event) -> None:
         if self.sink is not None:
@@ -280,7 +282,7 @@ def cross(guard: Chain, call: Call, hands: Hands[Any]) -> Coroutine[Any, Any, Re
     """Drive a whole call; where somebody takes notes, they are told how it ended."""
     if hands.world.sink is None:
         return drive(guard, call, hands)
-    around, inside = entered(call)
+    around, inside = entered(call) if hands.world.traced else (call.run, call)
     return watched(drive(guard, inside, hands), around, inside, hands)
 
 
@@ -419,7 +421,7 @@ async def _timed(wish: Wait | Turn | Review, call: Call, hands: Hands[Any]) -> A
     """Grant a wish, and tell the sink how long that took."""
     clock = hands.world.clock
     started = clock.now()
-    value = await _grant(wish, hands)
+    value = await (hands.sleep(wish.seconds) if wish.__class__ is Wait else _grant(wish, hands))
     seconds = clock.now() - started
     if isinstance(wish, Review):
         hands.world.note(call.event("reviewed", seconds=seconds, then=value.verdict))
@@ -469,8 +471,10 @@ async def _perform(call: Call, hands: Hands[Any]) -> Reply:
     attempt, outer, span = hands.attempts, call.run, ""
     started = 0.0
     if world.sink is not None:
-        started, span = world.clock.now(), new_id()
-        call = replace(call, run=deeper(call.run, span))
+        started = world.clock.now()
+        if world.traced:
+            span = new_id()
+            call = replace(call, run=deeper(call.run, span))
     hands.flying[attempt] = call
     cost: float | None = None
     failure: GuardError | None = None

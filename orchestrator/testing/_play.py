@@ -103,6 +103,7 @@ def play(
         price=world.price if world is not None else gate.world.price if gate else None,
         random=Random(seed).random,  # noqa: S311 - chance that can be repeated is the point
         sink=outcome.events.append,
+        traced=world is not None and world.traced,
     )
     if (plan := _plan(script)) is not None:
         script, chunks = plan.script(), chunks or plan.chunks(call, clock)

@@ -108,7 +108,11 @@ class Rehearsal:
 
     def _world(self) -> World:
         return World(
-            store=Memory(), clock=VirtualClock(), price=self._gate.world.price, reviewer=self._decide
+            store=Memory(),
+            clock=VirtualClock(),
+            price=self._gate.world.price,
+            reviewer=self._decide,
+            traced=False,  # it is rarely looked at, and takes a fifth of the time
         )
 
     def _chain(self, ask: Ask) -> Chain:

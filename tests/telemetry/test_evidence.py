@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import groupby
 from math import isclose
 from typing import Any
@@ -92,7 +93,8 @@ def test_the_steps_of_any_plan_add_up_to_what_was_charged_and_say_nothing(
 ) -> None:
     policy = loads(text)
     rehearsal = Rehearsal(policy)
-    played = rehearsal.play(data.draw(plans(scope_of(policy))))
+    world = replace(rehearsal._world(), traced=True)
+    played = rehearsal.play(data.draw(plans(scope_of(policy))), world=world)
     tell = Teller(Names(KEY), policy)
     for ask_, outcome in played:
         traces = [tell(event) for event in outcome.events]

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -167,7 +168,8 @@ def test_a_block_is_told_by_code_and_the_span_has_failed() -> None:
 def test_the_spans_of_any_plan_are_its_events_and_say_nothing_else(text: str, data: st.DataObject) -> None:
     policy = loads(text)
     rehearsal = Rehearsal(policy)
-    played = rehearsal.play(data.draw(plans(scope_of(policy))))
+    world = replace(rehearsal._world(), traced=True)
+    played = rehearsal.play(data.draw(plans(scope_of(policy))), world=world)
     exporter = InMemorySpanExporter()
     spans, tell = Spans(processor=SimpleSpanProcessor(exporter)), Teller(Names("k" * 16), policy)
     traces = [tell(event) for outcome in played.outcomes for event in outcome.events]
