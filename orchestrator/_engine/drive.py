@@ -421,7 +421,7 @@ async def _timed(wish: Wait | Turn | Review, call: Call, hands: Hands[Any]) -> A
     """Grant a wish, and tell the sink how long that took."""
     clock = hands.world.clock
     started = clock.now()
-    value = await (hands.sleep(wish.seconds) if wish.__class__ is Wait else _grant(wish, hands))
+    value: Any = await (hands.sleep(wish.seconds) if wish.__class__ is Wait else _grant(wish, hands))
     seconds = clock.now() - started
     if isinstance(wish, Review):
         hands.world.note(call.event("reviewed", seconds=seconds, then=value.verdict))
