@@ -27,7 +27,7 @@ LONGEST = 40
 """How long a word may be, with what stands in it."""
 APART = 24
 """How many letters that stand apart are put together at most."""
-REACH = SPAN + 3 * LONGEST
+REACH = SPAN + LONGEST
 """How far around a word without which no rule holds the text is read."""
 MOST = 16
 """How many words before that word a phrase begins at most."""

@@ -189,6 +189,22 @@ def test_the_shipped_rules_hold_back_a_phrase_until_it_is_known(data: Any, rule:
     assert len(passed) <= min(hit.start for hit in lexicon(()).find(text))
 
 
+@pytest.mark.parametrize("gap", range(120, 300, 7))
+def test_what_is_read_around_a_word_makes_no_words_of_parts(gap: int) -> None:
+    for shift in range(7):
+        text = f"xplinth quux {'ww ' * 9}{'-' * (gap + shift)} plinth, zorb"
+        assert SMALL.find(text) == []
+        assert SMALL.find(text[1:]) != []
+
+
+def test_no_more_is_held_than_may_still_become_a_phrase() -> None:
+    for text in ("q " * (APART + 9), "you" + "\u200b" * (SPAN + 20), "z" * (LONGEST + 1), "zorb. ", "w" * 99):
+        window = Window(Small(), "block")
+        assert window.feed(text).strip() == text.strip()
+    for text in ("q " * APART, "you" + "\u200b" * 50, "zor", "you are a "):
+        assert Window(Small(), "block").feed(text) == ""
+
+
 def test_little_is_held_back_of_ordinary_prose() -> None:
     prose = (
         "The committee met on Tuesday to talk about the new bridge over the river. Most of them liked the "
