@@ -68,7 +68,7 @@ class Step:
                 return "waited"
             case "reviewed":
                 return "a person decided"
-        return f"{event.guard}: {event.what}" if event.guard else event.what
+        return f"{event.guard}: {event.what}" if event.guard not in ("", event.what) else event.what
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, Step]]:
         """This step and those inside of it, each with its depth."""
