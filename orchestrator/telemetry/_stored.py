@@ -15,10 +15,10 @@ from orchestrator.telemetry.events import GOOD, Trace
 from orchestrator.telemetry.traces import HELP, NAMED, VERSION, event_of, listed
 
 TOTAL = (
-    "SELECT request, max(time), user, group_concat(DISTINCT target), outcome, "
+    "SELECT request, time, user, group_concat(DISTINCT target), outcome, "
     f"sum(outcome NOT IN ({listed(GOOD)})), count(*), sum(attempt), "
-    'sum("input" + "output"), max(time) - (SELECT min(time - seconds) FROM events WHERE request = ?1 AND '
-    "what = 'crossed'), sum(cost) FROM events WHERE request = ?1 AND what = 'crossed'"
+    'sum("input" + "output"), (SELECT max(time) - min(time - seconds) FROM events WHERE request = ?1 AND '
+    "what = 'crossed'), sum(cost), max(n) FROM events WHERE request = ?1 AND what = 'crossed'"
 )
 """Bare columns are those of the row with the one maximum, which is the last."""
 
@@ -126,7 +126,7 @@ class Stored:
         clause, values = which.clause()
         query = f"SELECT request FROM events WHERE {clause} ORDER BY time DESC"
         for request in dict.fromkeys(request for (request,) in self._rows(query, *values)):
-            told = next(self._rows(TOTAL, request))
+            *told, _ = next(self._rows(TOTAL, request))
             if (told[-1] or 0.0) >= least_cost:
                 yield Request(*told)
 
