@@ -12,7 +12,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import chain
@@ -27,6 +27,7 @@ from orchestrator._engine.drive import World
 from orchestrator._engine.orchestrator import Orchestrator
 from orchestrator._engine.session import current
 from orchestrator.sim.clock import LoopClock, SimulatedLoop
+from orchestrator.telemetry.traces import keeping
 
 Messages: TypeAlias = list[dict[str, Any]]
 Ask: TypeAlias = Callable[[Messages], Awaitable[Any]]
@@ -91,18 +92,24 @@ def start(
     resume: bool = False,
     faults: str = "calm",
     seed: int = 0,
+    traces: Path | None = None,
 ) -> int:
     """Do the job, and say on standard error how it went.
 
     Without a `target`, the policy's only model is meant, if it has one.  Without an `upstream` URL the
     simulated provider answers, in simulated time.  `model` is the name at the
-    upstream; the policy's own `id` for the target is used where nothing else is said.
+    upstream; the policy's own `id` for the target is used where nothing else is said.  What happens goes to
+    the trace store `traces`, if one is named.
     """
     if concurrency < 1:
         raise BatchError(f"concurrency is {concurrency}; it must be 1 or more")
     ledger = Ledger()
     draw = Draws(seed).draw if upstream is None else random
-    gate = Orchestrator.from_policy(policy, world=World(clock=LoopClock(), sink=ledger.note, random=draw))
+    world = World(clock=LoopClock(), sink=ledger.note, random=draw)
+    evidence = None
+    if traces is not None:
+        evidence = keeping(traces, world.clock if upstream is None else None)
+    gate = Orchestrator.from_policy(policy, world=world, evidence=evidence)
     if target is None:
         target = next(iter(gate.policy.models)) if len(gate.policy.models) == 1 else "model"
     if model == "sim" and target in gate.policy.models:
@@ -113,7 +120,7 @@ def start(
     else:
         answering = openai_compatible(upstream, model, wanted, key=_key(api_key_env))
     files = _checked(inputs)
-    with Output.open(output, resume=resume) as out:
+    with Output.open(output, resume=resume) as out, evidence or nullcontext():
         out.progress = Progress.of(files, out)
         todo = (record for record in records(files, system) if not out.has(record.id))
 

@@ -30,6 +30,9 @@ FAULTS = click.option(
     show_default=True,
     help="How often the simulated provider misbehaves.",
 )
+KEPT = click.option(
+    "--traces", type=click.Path(path_type=Path, dir_okay=False), help="A trace store for `wardline why`."
+)
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Makes a run repeatable.")
 
 
@@ -135,6 +138,7 @@ def new(path: Path) -> None:
 @click.option("--api-key-env", help="The environment variable that holds the upstream's key.")
 @click.option("--concurrency", type=click.IntRange(1, 1_000), default=8, show_default=True)
 @click.option("--resume", is_flag=True, help="Skip the ids that the output file holds already.")
+@KEPT
 @FAULTS
 @SEED
 def run(policy: str, inputs: Sequence[Path], **options: Any) -> None:
@@ -595,7 +599,8 @@ def _replayed(policy: str, file: Path) -> int:
 @click.option("--documents", type=click.IntRange(1), default=120, show_default=True)
 @click.option("--faults", type=click.Choice(PROFILES), default="rough", show_default=True)
 @click.option("--seed", type=int, default=7, show_default=True)
-def demo(documents: int, faults: str, seed: int) -> None:
+@KEPT
+def demo(documents: int, faults: str, seed: int, traces: Path | None) -> None:
     """Run the logistics document agent, unguarded and guarded, side by side.
 
     \b
@@ -604,7 +609,7 @@ def demo(documents: int, faults: str, seed: int) -> None:
     """
     from orchestrator.demo import main as told
 
-    sys.exit(told(documents=documents, faults=faults, seed=seed))
+    sys.exit(told(documents=documents, faults=faults, seed=seed, traces=traces))
 
 
 def main() -> None:

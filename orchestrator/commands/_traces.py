@@ -74,16 +74,13 @@ def _moment(said: str | None) -> float | None:
 
 @contextmanager
 def reading(traces: Path) -> Iterator[Stored]:
-    """An opened trace store; one that is none is told in one line, and what it dropped beside the result."""
+    """An opened trace store, and what its writers dropped told beside the result."""
     from orchestrator.telemetry._stored import stored
 
-    try:
-        with stored(traces) as store:
-            yield store
-            if dropped := store.dropped():
-                click.echo(f"warning: {dropped:,} events found no room and are not in the store", err=True)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
+    with stored(traces) as store:
+        yield store
+        if dropped := store.dropped():
+            click.echo(f"warning: {dropped:,} events found no room and are not in the store", err=True)
 
 
 def echo_json(told: Any) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from guards import Invalid, UpstreamError
 from orchestrator import Orchestrator, World
 from orchestrator.demo.documents import POUNDS, Document, Value
+from orchestrator.telemetry import Evidence
 
 Messages: TypeAlias = list[dict[str, str]]
 Completion: TypeAlias = dict[str, Any]
@@ -83,11 +84,12 @@ def bare(complete: Complete, registry: Registry) -> Agents:
     )
 
 
-def guarded(complete: Complete, registry: Registry, world: World) -> Agents:
+def guarded(complete: Complete, registry: Registry, world: World, evidence: Evidence | None = None) -> Agents:
     """The same agents behind their policies; what the small model fails at goes to the large one."""
-    classifier = Orchestrator.from_policy(POLICIES / "classifier.yaml", world=world)
-    extractor = Orchestrator.from_policy(POLICIES / "extractor.yaml", world=world)
-    reconciler = Orchestrator.from_policy(POLICIES / "reconciler.yaml", world=world)
+    classifier, extractor, reconciler = (
+        Orchestrator.from_policy(POLICIES / f"{name}.yaml", world=world, evidence=evidence)
+        for name in ("classifier", "extractor", "reconciler")
+    )
     first = classifier.model("classifier")(asking(complete, SMALL, "classifier"))
     second = classifier.model("second_opinion")(asking(complete, LARGE, "classifier"))
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from math import ceil
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -35,6 +35,9 @@ from orchestrator.demo.agents import (
 )
 from orchestrator.demo.documents import MAIN, Document, Shipment
 from orchestrator.sim import Provider
+from orchestrator.telemetry._stored import Which, stored
+from orchestrator.telemetry.figures import percentile
+from orchestrator.telemetry.traces import keeping
 from policies import Policy, load
 
 WAYS = ("retried", "re-asked", "salvaged", "escalated", "refused", "crashed")
@@ -92,9 +95,12 @@ class Meter:
         return completion
 
 
-def measure(papers: Iterable[Shipment], faults: str, seed: int, *, guards: bool) -> Figures:
-    """Run the desk over all shipments."""
+def measure(
+    papers: Iterable[Shipment], faults: str, seed: int, *, guards: bool, traces: Path | None = None
+) -> Figures:
+    """Run the desk over all shipments; what the guards do goes to a trace store, if one is named."""
     clock, figures, events = VirtualClock(), Figures(), list[Event]()
+    evidence = keeping(traces, clock) if traces is not None else None
     papers = list(papers)
     provider = Provider(faults, seed=seed)
     meter = Meter(provider.function(clock), figures, prices())
@@ -102,14 +108,23 @@ def measure(papers: Iterable[Shipment], faults: str, seed: int, *, guards: bool)
     if guards:
         chance = Random(seed)  # noqa: S311 - chance that can be repeated is the point
         world = World(clock=clock, random=chance.random, sink=events.append)
-        agents = watched(guarded(meter, registry, world), events, figures.ways)
+        agents = watched(guarded(meter, registry, world, evidence), events, figures.ways)
     else:
         agents = bare(meter, registry)
     trial = Trial(Desk(agents, lambda agent, value: checked(figures, agent, value)), clock, figures)
     for shipment in papers:
         trial.shipment(shipment)
     leaked(figures, papers, "\n".join(meter.received))
+    if evidence is not None:
+        evidence.close()
     return figures
+
+
+def dearest(traces: Path) -> str:
+    """How to see why the document that cost most did."""
+    with stored(traces) as store:
+        most = max(store.requests(Which()), key=lambda request: request.cost or 0.0)
+    return f"Why {most.request} cost most: wardline why {most.request} --traces {traces}"
 
 
 @dataclass(slots=True)
@@ -233,11 +248,6 @@ def helped(events: Iterable[Event]) -> str:
         elif event.what == "retry":
             way = way or "retried"
     return way
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The nearest-rank percentile; 0 of nothing."""
-    return sorted(values)[max(0, ceil(share * len(values)) - 1)] if values else 0.0
 
 
 def table(unguarded: Figures, guarded: Figures) -> str:

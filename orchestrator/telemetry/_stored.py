@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchestrator.telemetry.events import GOOD, Trace
-from orchestrator.telemetry.traces import HELP, NAMED, VERSION, event_of, listed
+from orchestrator.telemetry.traces import HELP, NAMED, VERSION, event_of, listed, no_store
 
 TOTAL = (
     "SELECT request, time, user, group_concat(DISTINCT target), outcome, "
@@ -97,7 +97,7 @@ class Request(NamedTuple):
 
 
 class Stored:
-    """A trace store, opened for reading while others write.  Raises ValueError for any other file."""
+    """A trace store, opened for reading while others write.  Raises OSError for any other file."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -106,10 +106,10 @@ class Stored:
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
             known = self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone()
         except sqlite3.Error as error:
-            raise ValueError(f"{path} is no trace store: {error}") from None
+            raise no_store(self.path, str(error)) from None
         if version != VERSION or known is None:
             self._database.close()
-            raise ValueError(f"{path} is no trace store of version {VERSION}")
+            raise no_store(self.path, f"it has no events of version {VERSION}")
 
     def close(self) -> None:
         self._database.close()

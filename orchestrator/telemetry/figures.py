@@ -59,7 +59,7 @@ def figures(
 
 
 def _row(name: str, group: list[Crossing], repaired: set[str], escalated: set[str]) -> Figures:
-    seconds, calls = sorted(one.seconds for one in group), len(group)
+    seconds, calls = [one.seconds for one in group], len(group)
     costs = [one.cost for one in group if one.cost is not None]
     blocks = sum(one.outcome in BLOCKS for one in group)
     failed = sum(one.outcome not in GOOD and one.outcome != "cancelled" for one in group)
@@ -81,6 +81,6 @@ def _row(name: str, group: list[Crossing], repaired: set[str], escalated: set[st
     )
 
 
-def percentile(ordered: list[float], share: float) -> float:
-    """The smallest value that at least that share is not above (nearest rank)."""
-    return ordered[max(0, ceil(share * len(ordered)) - 1)]
+def percentile(values: list[float], share: float) -> float:
+    """The nearest-rank percentile: the smallest value that this share is not above; 0 of nothing."""
+    return sorted(values)[max(0, ceil(share * len(values)) - 1)] if values else 0.0

@@ -15,13 +15,18 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
+from errno import EINVAL
 from operator import attrgetter
 from pathlib import Path
 from threading import Event as Bell
 from threading import Lock, Thread
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from orchestrator.telemetry.events import USUAL, Trace
+
+if TYPE_CHECKING:
+    from orchestrator._engine.clock import Clock
+    from orchestrator.telemetry.evidence import Evidence
 
 VERSION = 1
 COLUMNS = tuple(USUAL)
@@ -79,7 +84,7 @@ class TraceStore:
 
     At most `room` events wait to be written.  `written`, `dropped` (no room) and `lost` (could not be
     written, as `problem` says) count events.  Several processes may write into one file, and a process that
-    was forked goes on.  Raises ValueError for a file that is no trace store or cannot be opened.
+    was forked goes on.  Raises OSError for a file that is no trace store or cannot be opened.
     """
 
     def __init__(
@@ -104,7 +109,7 @@ class TraceStore:
             with closing(self._connected()):
                 pass
         except sqlite3.Error as error:
-            raise ValueError(f"{self.path} is no trace store: {error}") from None
+            raise no_store(self.path, str(error)) from None
         self._reset()
         _remember(self)
 
@@ -263,6 +268,18 @@ class TraceStore:
         """The thread and what waited are the parent's."""
         self._reset()
         self.written = self.dropped = self.lost = self._told = 0
+
+
+def no_store(path: Path, why: str) -> OSError:
+    return OSError(EINVAL, f"this is no trace store: {why}", str(path))
+
+
+def keeping(path: Path, clock: Clock | None = None) -> Evidence:
+    """A trace store as the only evidence; with a simulated clock, its time goes on from now."""
+    from orchestrator.telemetry.evidence import Evidence
+
+    began = time.time()
+    return Evidence(store=TraceStore(path), clock=time.time if clock is None else lambda: began + clock.now())
 
 
 def _prepare(database: sqlite3.Connection) -> None:

@@ -329,10 +329,10 @@ def test_files_that_are_no_trace_store_are_refused(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     empty.touch()
     for path in (text, newer, tmp_path / "no" / "such"):
-        with pytest.raises(ValueError, match="is no trace store"):
+        with pytest.raises(OSError, match="is no trace store"):
             TraceStore(path)
     for path in (text, other, newer, empty, tmp_path / "none"):
-        with pytest.raises(ValueError, match="is no trace store"):
+        with pytest.raises(OSError, match="is no trace store"):
             _stored.Stored(path)
     for wrong in ({"most_bytes": 1}, {"most_seconds": 0}, {"room": 0}):
         with pytest.raises(ValueError, match="most_bytes must be"):

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from guards import Call, GuardError, Reply, Usage
 from orchestrator import Orchestrator, VirtualClock, World
 from orchestrator.cli import cli
+from orchestrator.demo import main
 from orchestrator.telemetry import Evidence, _told, _waterfall
 from orchestrator.telemetry._names import Names
 from orchestrator.telemetry._stored import Which, stored
@@ -242,12 +243,42 @@ def test_what_cannot_be_answered_is_told_in_a_line(
 def test_another_file_is_refused_and_dropped_events_are_told(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("x" * 200)
-    told = wardline("why", "req-1", "--traces", other)
-    assert told.exit_code == 1
-    assert "no trace store" in told.output
+    with pytest.raises(OSError, match="is no trace store"):
+        wardline("why", "req-1", "--traces", other)
     with TraceStore(tmp_path / "traces.db") as store:
         store(Trace(what="dropped", data={"events": 7}, time=9e9))
     assert "7 events" in wardline("stats", "--traces", tmp_path / "traces.db").output
+
+
+def test_a_batch_keeps_its_traces_in_simulated_time(tmp_path: Path) -> None:
+    text, traces = tmp_path / "letter.txt", tmp_path / "traces.db"
+    text.write_text("hello")
+    done = wardline("run", "-p", "default", text, "--traces", traces, "-o", tmp_path / "out.jsonl")
+    assert done.exit_code == 0
+    [row] = json.loads(wardline("trace", "--traces", traces, "--since", "1m", "--json").output)
+    record = json.loads((tmp_path / "out.jsonl").read_text())
+    assert row["request"] == record["id"]
+    assert row["seconds"] > 0
+
+
+def test_a_batch_refuses_a_file_that_is_no_trace_store(tmp_path: Path) -> None:
+    text = tmp_path / "letter.txt"
+    text.write_text("hello " * 100)
+    told = wardline("run", "-p", "default", text, "--traces", text)
+    assert told.exit_code == 2
+    assert "is no trace store" in told.stderr
+
+
+def test_the_demo_says_how_to_see_why_its_dearest_document_cost_most(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    traces = tmp_path / "traces.db"
+    assert main(documents=4, seed=3, faults="rough", traces=traces) == 0
+    command = capsys.readouterr().out.strip().splitlines()[-1].partition(": wardline ")[2]
+    told = wardline(*command.split(), "--json")
+    why = json.loads(told.output)
+    rows = json.loads(wardline("trace", "--traces", traces, "--json").output)
+    assert why["cost"] == pytest.approx(max(row["cost"] or 0.0 for row in rows))
 
 
 # Over any policy and any plan
