@@ -53,7 +53,7 @@ def figures() -> Iterator[Figure]:
 
 def _requests(random: Random, ended: float) -> Iterator[Trace]:
     """Calls with three attempts each, two of them repairs, and a wait."""
-    for _ in range(REQUESTS):
+    for place in range(REQUESTS):
         request, crossing = f"{random.getrandbits(64):016x}", f"{random.getrandbits(64):016x}"
         usual = {
             "trace": f"{random.getrandbits(128):032x}",
@@ -64,7 +64,7 @@ def _requests(random: Random, ended: float) -> Iterator[Trace]:
             "target": "assistant",
             "model": "gpt-5-mini",
             "policy": "1" * 64,
-            "time": ended,
+            "time": ended + place / 10_000,
         }
         for attempt in (1, 2, 3):
             span = f"{random.getrandbits(64):016x}"

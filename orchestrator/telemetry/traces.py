@@ -61,7 +61,8 @@ MAKE = (
     # These two hold all that figures over many crossings are made of.
     "CREATE INDEX IF NOT EXISTS crossings ON events (time, boundary, target, model, user, policy, outcome, "
     "input, output, cached, seconds, cost, attempt, id, request) WHERE what = 'crossed'",
-    f"CREATE INDEX IF NOT EXISTS help ON events (what, parent) WHERE {HELP}",
+    f"CREATE INDEX IF NOT EXISTS help ON events (time, what, parent) WHERE {HELP}",
+    "CREATE INDEX IF NOT EXISTS drops ON events (time) WHERE what = 'dropped'",
     f"PRAGMA user_version = {VERSION}",
 )
 BATCH = 4_000
