@@ -5,14 +5,17 @@ from __future__ import annotations
 import typing
 
 if typing.TYPE_CHECKING:
+    from orchestrator.telemetry.anomalies import Anomalies
     from orchestrator.telemetry.audit import AuditError, AuditLog, Verdict, export, verify
     from orchestrator.telemetry.events import Trace
     from orchestrator.telemetry.evidence import Evidence
     from orchestrator.telemetry.logs import Logs
     from orchestrator.telemetry.metrics import Metrics
     from orchestrator.telemetry.spans import Spans
+    from orchestrator.telemetry.traces import TraceStore
 
 __all__ = [
+    "Anomalies",
     "AuditError",
     "AuditLog",
     "Evidence",
@@ -20,12 +23,21 @@ __all__ = [
     "Metrics",
     "Spans",
     "Trace",
+    "TraceStore",
     "Verdict",
     "export",
     "verify",
 ]
 
-_HOME = {"Evidence": "evidence", "Logs": "logs", "Metrics": "metrics", "Spans": "spans", "Trace": "events"}
+_HOME = {
+    "Anomalies": "anomalies",
+    "Evidence": "evidence",
+    "Logs": "logs",
+    "Metrics": "metrics",
+    "Spans": "spans",
+    "Trace": "events",
+    "TraceStore": "traces",
+}
 
 
 def __getattr__(name: str) -> object:

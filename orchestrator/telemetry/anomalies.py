@@ -123,6 +123,10 @@ class Anomalies:
             for alert in alerts:
                 self._alarm(alert)
 
+    def close(self) -> None:
+        """Close the alarm, if it can be: what waits is delivered."""
+        getattr(self._alarm, "close", lambda: None)()
+
     def _escalate(self, crossing: str) -> None:
         """Note that a crossing that has not ended yet needed a bigger model or a person."""
         with self._lock:

@@ -19,7 +19,7 @@ import pytest
 
 from orchestrator._engine.clock import VirtualClock
 from orchestrator.telemetry.alarms import ATTEMPTS, Command, Deliveries, Webhook, log
-from orchestrator.telemetry.anomalies import Alert
+from orchestrator.telemetry.anomalies import Alert, Anomalies
 
 ALERT = Alert("cost", "model", "large", 0.01, 0.02, 3.0, 1_700_000_000.0)
 SECRET = "a secret of some length"
@@ -85,6 +85,15 @@ def test_a_webhook_that_nobody_answers_is_given_up_and_counted(caplog: pytest.Lo
     assert (hook.delivered, hook.failed) == (0, 1)
     assert f"failed {ATTEMPTS} times" in caplog.text
     assert url not in caplog.text  # a URL may hold a token
+
+
+def test_anomalies_close_their_alarm() -> None:
+    told: list[Alert] = []
+    deliveries = Deliveries(lambda alert: bool(told.append(alert)) or True)
+    deliveries(ALERT)
+    for alarm in (deliveries, log):
+        Anomalies(alarm).close()
+    assert told == [ALERT]
 
 
 def test_what_finds_no_room_is_dropped_and_counted_and_nobody_waits() -> None:
