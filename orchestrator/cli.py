@@ -511,10 +511,10 @@ def sim(host: str, port: int, faults: str, seed: int, plan: Path | None, time_sc
 
     provider: Any = Provider(faults=faults, seed=seed) if plan is None else _planned(plan)
     how = f"faults {faults}, seed {seed}" if plan is None else f"by the plan {plan}"
-    with serve(provider, host=host, port=port, time_scale=time_scale) as server:
-        with suppress(KeyboardInterrupt):
-            click.echo(f"simulated provider at {server.url}/v1, {how}; Ctrl-C stops it")
-            server.wait()
+    serving = serve(provider, host=host, port=port, time_scale=time_scale)
+    with suppress(KeyboardInterrupt), serving as server:
+        click.echo(f"simulated provider at {server.url}/v1, {how}; Ctrl-C stops it")
+        server.wait()
 
 
 def _planned(file: Path) -> Any:
