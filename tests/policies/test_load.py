@@ -204,7 +204,7 @@ def test_everybodys_keys_wrap_the_guard_from_the_inside_out() -> None:
 def test_what_wraps_a_guard_is_as_heavy_as_it() -> None:
     heavy: Any = chain("  - {use: mask, mode: observe, when: call.stream}").model[0].guard
     light: Any = chain("  - {use: shout, mode: observe, when: call.stream}").model[0].guard
-    assert (heavy.heavy, light.heavy) == (True, False)
+    assert (heavy.heavy, light.heavy) == (2_000, 0)
 
 
 @PLUGGED
