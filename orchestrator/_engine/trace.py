@@ -27,7 +27,7 @@ new_context = maker(SpanContext)
 
 DRIVEN = frozenset({"call", "crossed", "lost", "reviewed", "session", "streamed", "waited"})
 """What the drivers tell of themselves; all else is told by guards."""
-BESIDE_AUDIT = DRIVEN - {"call"}
+BESIDE_AUDIT = (DRIVEN - {"call"}) | {"reserved"}
 """What an audit log has other records for, or no need of, unless a crossing failed."""
 
 HEADER = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")

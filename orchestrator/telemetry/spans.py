@@ -48,7 +48,7 @@ class Spans:
         self._make = _maker(self._resource)
 
     def __call__(self, trace: Trace) -> None:
-        if trace.trace:
+        if trace.trace and trace.what != "reserved":  # which is for metrics
             self._processor.on_end(self._make(trace))
 
     def flush(self) -> None:
