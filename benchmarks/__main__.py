@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from benchmarks import audit, cache, evidence, imports, overhead, play, resilience, structured, traces, unmask
+from benchmarks import (
+    audit,
+    cache,
+    evidence,
+    http,
+    imports,
+    overhead,
+    play,
+    resilience,
+    structured,
+    traces,
+    unmask,
+)
 from benchmarks._measure import Figure, yardstick
 
 
 def main() -> None:
     base = yardstick()
-    rooms = (overhead, play, cache, resilience, unmask, structured, imports, audit, evidence, traces)
+    rooms = (overhead, play, cache, resilience, unmask, structured, imports, audit, evidence, http, traces)
     figures: list[Figure] = [figure for room in rooms for figure in room.figures()]
     print(
         f"Figures are CPU time, best of rounds; the yardstick, json.loads of 2 KB, takes {base:.2f} µs here."

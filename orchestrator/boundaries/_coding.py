@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Protocol
 
 LARGEST_BODY = 256 * 1024 * 1024
@@ -103,6 +104,7 @@ def _bounded(inner: Decoder, body: bytes, most: int) -> Iterable[bytes]:
         yield piece
 
 
+@lru_cache(64)
 def understood(accepted: bytes) -> bytes:
     """What may be asked for of the codings that a client accepts: those that can be read here."""
     kept = [one.strip() for one in accepted.decode("latin-1").split(",")]

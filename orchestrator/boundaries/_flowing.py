@@ -142,9 +142,6 @@ class Flowing:
             out.append(one.raw)
             return
         if not self._looked and not self._hides:
-            self._ended = (
-                self._ended or b'"finish' in one.raw or b'"stop' in one.raw or b".completed" in one.raw
-            )
             out.append(one.raw)
             return
         value = event_value(one)

@@ -35,18 +35,18 @@ SYSTEM_PARAMETERS = frozenset({"system", "system_prompt", "instructions"})
 
 BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]*")
 # What only the provider, or only a decoder of images, can read; a changed character would break it.
+TYPED = frozenset({"media_type", "mimeType", "mime_type", "type"})
 SEALED = frozenset({"encrypted_content", "signature", "thoughtSignature", "thought_signature"})
 
 
 def opaque(inside: Path, text: str) -> bool:
-    """Whether a string is no text: an attachment in base64, a provider's seal, or how its cache is used."""
-    if inside[-1:] and inside[-1] in SEALED:
+    """Whether a string is no text: a kind of block, an attachment in base64, a provider's seal or setting."""
+    last = inside[-1] if inside else ""
+    if last in SEALED or last in TYPED or "cache_control" in inside:
         return True
-    if text.startswith("data:") and ";base64," in text[:200]:
+    if last in ("data", "file_data") and BASE64.fullmatch(text) is not None:
         return True
-    return "cache_control" in inside or (
-        inside[-1] in ("data", "file_data") and BASE64.fullmatch(text) is not None
-    )
+    return text.startswith("data:") and ";base64," in text[:200]
 
 
 def field(value: Any, name: str) -> Any:

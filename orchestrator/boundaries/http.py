@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.boundaries._exchange import Unknown, aexchange, exchange, touches
-from orchestrator.boundaries._messages import Answer, Ask
+from orchestrator.boundaries._messages import Answer, Ask, travelling
 
 if TYPE_CHECKING:
     from orchestrator._engine.orchestrator import Orchestrator
@@ -129,7 +129,7 @@ def _ask(request: Any) -> Ask:
 def _request(first: Any, ask: Ask) -> Any:
     """The request that is sent for an ask; the client's own where that is what is asked."""
     path = _path(first)
-    if ask.path == path and ask.body is first.content and ask.headers == first.headers.raw:
+    if ask.path == path and ask.body is first.content and ask.headers == travelling(first.headers.raw):
         return first
     url = first.url if ask.path == path else first.url.copy_with(raw_path=ask.path.encode("ascii"))
     return type(first)(

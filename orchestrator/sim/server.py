@@ -1,4 +1,4 @@
-"""The simulated provider as an HTTP server: OpenAI's chat completions, plain and streamed."""
+"""The simulated provider as an HTTP server: chat completions, Anthropic's messages and OpenAI's responses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
+from orchestrator.boundaries._sse import written
+from orchestrator.sim.dialects import DIALECTS, Chat
 from orchestrator.sim.provider import Answer, Provider
 
+CHAT = Chat()
 LARGEST_BODY = 10_000_000
 IDLE_SECONDS = 60.0
 BROKEN = {
@@ -126,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "wardline-sim"
     sys_version = ""
     timeout = IDLE_SECONDS
-    posts: ClassVar[tuple[str, ...]] = ("/v1/chat/completions", "/chat/completions")
+    posts: ClassVar[tuple[str, ...]] = tuple(DIALECTS)
     gets: ClassVar[tuple[str, ...]] = ("/v1/models", "/healthz")
 
     def log_message(self, *args: Any) -> None:
@@ -148,7 +151,7 @@ class Handler(BaseHTTPRequestHandler):
         except Refused as refused:
             self._refuse(refused)
             return
-        answer = self.server.provider.answer(body)
+        answer = self.server.provider.answer(self._dialect.asked(body))
         if answer.status == 0:
             self.server.hang(answer.seconds)
             self.close_connection = True
@@ -159,7 +162,11 @@ class Handler(BaseHTTPRequestHandler):
             self._stream(answer, body)
         else:
             self.server.pause(answer.seconds)
-            self._send(answer.status, answer.body or {}, answer.headers)
+            self._send(answer.status, self._dialect.told(answer.body or {}), answer.headers)
+
+    @property
+    def _dialect(self) -> Chat:
+        return DIALECTS.get(self._path) or CHAT
 
     @property
     def _path(self) -> str:
@@ -192,7 +199,7 @@ class Handler(BaseHTTPRequestHandler):
     def _refuse(self, refused: Refused) -> None:
         self.close_connection = self.close_connection or refused.close
         error = {"message": refused.message, "type": "invalid_request_error", "param": None, "code": None}
-        self._send(refused.status, {"error": error})
+        self._send(refused.status, self._dialect.told({"error": error}))
 
     def _send(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
@@ -229,11 +236,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("connection", "close")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        for seconds, event in events(answer, body):
+        for seconds, name, event in self._dialect.events(answer, body):
             self.server.pause(seconds)
             if self.server.stopping.is_set():
                 return
-            self._chunk(b"data: " + event.encode("utf-8", "backslashreplace") + b"\n\n")
+            self._chunk(written(name, event.encode("utf-8", "backslashreplace")))
         if not answer.wire:
             self._chunk(b"")
 
@@ -243,23 +250,5 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def events(answer: Answer, body: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
-    """The events of a streamed completion, each with the seconds that pass before it."""
-    whole = answer.body or {}
-    frame = {name: whole[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
-    options = body.get("stream_options")
-    usage = isinstance(options, dict) and options.get("include_usage") is True
-    more: dict[str, Any] = {"usage": None} if usage else {}
-
-    def event(delta: dict[str, str], finish: str | None = None) -> str:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
-        return json.dumps({**frame, "choices": [choice], **more}, ensure_ascii=False)
-
-    yield 0.0, event({"role": "assistant", "content": ""})
-    for seconds, text in answer.chunks:
-        yield seconds, event({"content": text})
-    if answer.wire:
-        return  # the connection is lost before the end is told
-    yield 0.0, event({}, whole["choices"][0]["finish_reason"])
-    if usage:
-        yield 0.0, json.dumps({**frame, "choices": [], "usage": whole["usage"]})
-    yield 0.0, "[DONE]"
+    """The events of a streamed chat completion, each with the seconds that pass before it."""
+    return ((seconds, event) for seconds, _, event in CHAT.events(answer, body))

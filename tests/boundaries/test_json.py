@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from guards._body import leaves, put, without
 from orchestrator.boundaries._json import Unreadable, parse, spell, write
 
-TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=8) | st.sampled_from(
-    ['"', "\\", "]}", "\\u0041", "é"]
-)
+TEXT = st.text(max_size=8) | st.sampled_from(['"', "\\", "]}", "\\u0041", "é"])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
 VALUES = st.recursive(
     SCALARS,

@@ -37,6 +37,14 @@ class AnthropicMessages(Wire):
         role = "assistant" if part.role == "assistant" else "user"
         return {"role": role, "content": part.text}
 
+    def formatted(self, body: dict[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        config = body.get("output_config")
+        told = config if isinstance(config, dict) else {}
+        schema = (wanted.get("json_schema") or {}).get("schema")
+        if schema is None or told.get("format") is not None:
+            return body
+        return {**body, "output_config": {**told, "format": {"type": "json_schema", "schema": schema}}}
+
     def said(self, body: Any, text: str) -> Any:
         return {**body, "content": [{"type": "text", "text": text}]}
 

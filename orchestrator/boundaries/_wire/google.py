@@ -40,8 +40,9 @@ class GoogleGenerate(Wire):
     settings = SETTINGS | {"cachedContent", "safetySettings", "toolConfig"}
 
     def spoken(self, value: Any) -> Iterable[Part]:
-        turns = value if isinstance(value, list) else []
-        return [part for n, turn in enumerate(turns) for part in _turn(turn, n)]
+        if not isinstance(value, list):
+            return super().spoken(value)
+        return [part for n, turn in enumerate(value) for part in _turn(turn, n)]
 
     def model(self, path: str, body: Mapping[str, Any]) -> str:
         found = NAMED.search(path)
@@ -110,6 +111,6 @@ def _turn(turn: Any, number: int) -> Iterator[Part]:
             continue
         kind, role = CALLED.get(inside[2] if len(inside) > 2 else "", ("text", said_by))
         # What tools take and give is content throughout.
-        if len(inside) <= 4 and (inside[-1] in PART or _shapes.opaque(inside, text)):
+        if inside and len(inside) <= 4 and (inside[-1] in PART or _shapes.opaque(inside, text)):
             continue
         yield Part(text=text, role=role, kind=kind, at=at, origin=_shapes.ORIGINS.get(role, "untrusted"))

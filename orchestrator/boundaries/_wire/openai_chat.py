@@ -19,8 +19,20 @@ TYPES = {
 }
 
 
+DEPLOYED = re.compile(r"(/deployments/)([^/?]+)(/)")
+
+
 class OpenAI(Wire):
-    """What OpenAI's endpoints have in common."""
+    """What OpenAI's endpoints have in common, Azure's among them, which name the model in the path."""
+
+    def model(self, path: str, body: Mapping[str, Any]) -> str:
+        found = DEPLOYED.search(path)
+        return super().model(path, body) if found is None else found[2]
+
+    def with_model(self, path: str, body: dict[str, Any], model: str) -> tuple[str, dict[str, Any]]:
+        if DEPLOYED.search(path) is None:
+            return super().with_model(path, body, model)
+        return DEPLOYED.sub(lambda found: f"{found[1]}{model}{found[3]}", path), body
 
     def event_name(self, value: Any) -> str:
         return ""

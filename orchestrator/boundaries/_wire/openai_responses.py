@@ -24,8 +24,8 @@ class OpenAIResponses(OpenAI):
     system = frozenset({"instructions"})
 
     def spoken(self, value: Any) -> Iterable[Part]:
-        if isinstance(value, str):
-            return [Part(text=value, role="user", name="input", at=("input",))]
+        if not isinstance(value, list):
+            return super().spoken(value)
         return [part for n, item in enumerate(value) for part in _item(item, n)]
 
     def appended(self, body: dict[str, Any], parts: list[Part]) -> dict[str, Any]:
