@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import base64
 import codecs
+import importlib
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+
+import guards
+from guards import Part
+from policies._build import is_check
+
+ROOM = Path(guards.__file__).parent
 
 PROSE = (
     "The museum opens at nine, and the tram stops in front of it. ",
@@ -100,6 +108,26 @@ ODD = (
     "\u0301",
     "\U0001f1e6",
 )
+
+
+# What a check needs to be told before it finds anything, or all there is.
+TOLD: dict[str, list[dict[str, Any]]] = {
+    "code": [{"deny": ("*",)}, {"allow": ("python",), "sql": False}],
+    "links": [{"unknown": "all", "hosts": ("a.io",)}],
+    "topics": [{"deny": DENIED}],
+    "language": [{"allow": ("fr",)}],
+}
+
+
+def checks() -> dict[str, Any]:
+    """Every check in the room, by name."""
+    names = sorted(file.stem for file in ROOM.glob("*.py") if not file.stem.startswith("_"))
+    kinds = {name: importlib.import_module(f"guards.{name}").guard for name in names}
+    return {name: kind for name, kind in kinds.items() if is_check(kind)}
+
+
+def said(text: str) -> Part:
+    return Part(text=text, role="assistant", origin="untrusted")
 
 
 def cut(piece: str, at: int) -> str:

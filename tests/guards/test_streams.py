@@ -8,30 +8,19 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 
-from guards import Blocked, Check, Finding, Part
+from guards import Blocked, Check, Finding
 from guards._flow import settle
 from guards._stream import Window
 from guards._types import Reply
-from tests.guards.pieces import DENIED, flows
-from tests.guards.test_contract import CHECKS, MODULES
+from tests.guards.pieces import TOLD, checks, flows, said
 
-# What a check needs to be told before it finds anything, or all there is.
-TOLD: dict[str, list[dict[str, Any]]] = {
-    "code": [{"deny": ("*",)}, {"allow": ("python",), "sql": False}],
-    "links": [{"unknown": "all", "hosts": ("a.io",)}],
-    "topics": [{"deny": DENIED}],
-    "language": [{"allow": ("fr",)}],
-}
+CHECKS = checks()
 SETTINGS = [(name, told) for name in CHECKS for told in ({}, *TOLD.get(name, ()))]
 
 
 def made(name: str, told: dict[str, Any]) -> Check:
-    check: Check = MODULES[name].guard(**told)
+    check: Check = CHECKS[name](**told)
     return check
-
-
-def said(text: str) -> Part:
-    return Part(text=text, role="assistant", origin="untrusted")
 
 
 def places(found: Any) -> list[tuple[str, int, int]]:
