@@ -1,8 +1,8 @@
 """What checks let out of a stream, how much they hold back, and what it costs against a whole text.
 
-`python -m benchmarks.streams` cuts `--count` texts (100,000) into pieces at random, for all checks in turn, and
-counts where a stream differs from the whole text and where a part of a blocked match got out; then it lets
-the prose of this project's pages flow by and prints what was held after each token.
+`python -m benchmarks.streams` cuts `--count` texts (100,000) into pieces at random, for all checks in turn,
+and counts where a stream differs from the whole text and where a part of a blocked match got out; then it
+lets the prose of this project's pages flow by and prints what was held after each token.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from statistics import mean, quantiles
 from typing import Any
 
 from benchmarks._measure import Figure, cpu
-from guards import Blocked, Check, Finding, Part
+from guards import Blocked, Check, Finding
 from guards._flow import settle
 from guards._stream import Window, reader
 from guards._types import Reply
@@ -59,7 +59,7 @@ def prose() -> str:
 
 def trials(count: int, seed: int) -> tuple[int, Counter[str]]:
     """So many random texts in random pieces, each blocked and redacted; what went wrong, by kind."""
-    chance, wrong, kinds = Random(seed), Counter[str](), [*streamed()]  # noqa: S311 - chance that can be repeated
+    chance, wrong, kinds = Random(seed), Counter[str](), [*streamed()]
     for number in range(count):
         name, check = kinds[number % len(kinds)]
         chunks = [*pieces(chance)]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from guards._text._match import Prefixes
 from guards._text._secret import Rule, Rules, infixes, rules, sample
 from guards._types import Finding, Part
 
@@ -111,21 +111,15 @@ def _begun(tail: str, generic: bool) -> int:
 
 def _prefix(tail: str, generic: bool) -> int:
     """Where the longest end of the text starts that is the beginning of a prefix."""
-    names, most = _names(generic)
-    low = _low(tail[-most:])
-    for at in range(len(low)):
-        end = low[at:]
-        place = bisect_left(names, end)
-        if place < len(names) and names[place].startswith(end):
-            return len(tail) - len(end)
-    return len(tail)
+    names = _names(generic)
+    low = _low(tail[-names.longest :])
+    return len(tail) - len(low) + names.begun(low)
 
 
 @lru_cache(maxsize=2)
-def _names(generic: bool) -> tuple[list[str], int]:
+def _names(generic: bool) -> Prefixes:
     held: Rules = rules(generic)
-    names = sorted({name.lower() for name in (*held.keys, *held.words)})
-    return names, max(map(len, names))
+    return Prefixes({name.lower() for name in (*held.keys, *held.words)}, whole=True)
 
 
 @lru_cache(maxsize=2)

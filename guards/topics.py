@@ -89,7 +89,7 @@ class Topics:
     def reader(self, part: Part) -> Reader:
         if not self.deny or not _is_looked_at(part):
             return Scan(())
-        return Pages(self._forbidden, PAGE, STRIDE, Disguises(self._denied, self._plain))
+        return Pages(self._forbidden, PAGE, STRIDE, Disguises(self._denied, self._plain, self._forbidden))
 
     def _plain(self, text: str) -> Iterator[Finding]:
         return self._found(text, [folded(View("plain", text))])

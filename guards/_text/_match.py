@@ -78,6 +78,29 @@ def _in_word(char: str) -> bool:
     return char.isalnum() or char == "_"
 
 
+class Prefixes:
+    """A few literals, and all their beginnings; with `whole`, they are beginnings themselves."""
+
+    def __init__(self, literals: Iterable[str], *, whole: bool = False) -> None:
+        self.literals = tuple(literals)
+        self.begins = {one[:size] for one in self.literals for size in range(1, len(one) + whole)}
+        self.longest = max(map(len, self.literals))
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        for one in self.literals:
+            at = text.find(one)
+            while at >= 0:
+                yield at, at + len(one)
+                at = text.find(one, at + 1)
+
+    def begun(self, text: str) -> int:
+        """Where the longest end of the text starts that one of them begins with."""
+        for at in range(max(0, len(text) - self.longest), len(text)):
+            if text[at:] in self.begins:
+                return at
+        return len(text)
+
+
 class Pattern:
     """One regular expression in linear time, looked for at every position.
 

@@ -81,5 +81,5 @@ class Pages:
         } - self.told
         self.edge, end = min(spans, default=(base + len(text), OPEN))
         # One that has ended and is not certain waits for its page; until then nothing changes.
-        self.waits = end != OPEN
+        self.waits = OPEN < end < base + len(text)
         return found

@@ -1,4 +1,4 @@
-"""What of a text in passing may still turn out to be a phrase, in any view of the page that it will be in.
+"""What of a text in passing may still turn out to be what is sought, in any view of its page.
 
 More is taken for that than there is: a view that the rest of the page may bring counts as if it were there.
 """
@@ -6,10 +6,10 @@ More is taken for that than there is: a view that the rest of the page may bring
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from guards._text._pages import OPEN, Find, Held, Spans
-from guards._text._phrases import Phrases
 from guards._text._prefix import partial
 from guards._text._views import (
     DEPTH,
@@ -23,7 +23,6 @@ from guards._text._views import (
     joined,
     readable,
     replaced,
-    views,
 )
 from guards._types import Finding
 
@@ -38,44 +37,53 @@ APART = re.compile(r"(?<!\w)\w(?:[ \t.\-_*|/,~]{1,3}\w(?!\w))*[ \t.\-_*|/,~]{0,3
 """Letters that stand apart, at the end of a text."""
 
 
-class Disguises(Held):
-    """Phrases in any disguise that views see through; `find` is what finds those in plain letters."""
+class Sought(Protocol):
+    """What is looked for in a normalised text: where it stands, and where it is begun at the end."""
 
-    def __init__(self, phrases: Phrases, find: Find) -> None:
-        self.phrases, self.find = phrases, find
+    def begun(self, text: str, /) -> Iterable[tuple[int, int]]: ...
+
+
+class Disguises(Held):
+    """What is sought in any disguise that views see through.
+
+    `plain` finds it in plain letters, and `find` in all views of a text.
+    """
+
+    def __init__(self, sought: Sought, plain: Find, find: Find) -> None:
+        self.sought, self.plain, self.find = sought, plain, find
 
     def certain(self, text: str, start: int) -> Iterator[Finding]:
-        """Phrases in plain letters, which no view changes, once the word is known to end."""
-        for one in self.find(text):
+        """What stands in plain letters, which no view changes, once its last word is known to end."""
+        for one in self.plain(text):
             short, plain = one.end - one.start < CERTAIN, text[one.start : one.end].isascii()
             if start <= one.start and short and plain and folded(View("plain", text[one.end :])).text:
                 yield one
 
     def begun(self, text: str, start: int) -> Spans:
-        return {span for span in self._spans(View("plain", text), 0) if span[0] >= start}
+        return {span for span in self._spans(View("plain", text), 0, start) if span[0] >= start}
 
-    def _spans(self, view: View, depth: int) -> Iterator[tuple[int, int]]:
+    def _spans(self, view: View, depth: int, start: int = 0) -> Iterator[tuple[int, int]]:
         for variant in _variants(view):
-            for start, end in self.phrases.begun(variant.text):
-                yield _placed(variant, start, end)
-        yield from self._encoded(view)
+            for span in self.sought.begun(variant.text):
+                yield _placed(variant, *span)
+        yield from self._encoded(view, start)
         if tail := ESCAPING.search(view.text):
             yield _placed(view, tail.start(), OPEN)
-            yield from self._spans(view.edited(view.name, view.text[: tail.start()]), depth)
+            yield from self._spans(view.edited(view.name, view.text[: tail.start()]), depth, start)
         if depth < DEPTH:
             for name, sign, pattern, replace in ESCAPES:
                 if sign in view.text and pattern.search(view.text):
                     yield from self._spans(replaced(view, name, pattern, replace), depth + 1)
 
-    def _encoded(self, view: View) -> Iterator[tuple[int, int]]:
-        """What is encoded and holds a phrase, and what may become something encoded."""
+    def _encoded(self, view: View, start: int) -> Iterator[tuple[int, int]]:
+        """What is encoded and holds what is sought, and what may become something encoded."""
         for (_, _, pattern, decode), begun in zip(SPANS, BEGUN, strict=True):
-            tail = begun.search(view.text)
+            tail = begun.search(view.text, start)
             if tail and tail.start() < len(view.text):
                 yield _placed(view, tail.start(), OPEN)
-            for found in pattern.finditer(view.text):
+            for found in pattern.finditer(view.text, start):
                 text = decode(found[0])
-                if readable(text) and any(any(self.phrases.find(one.text)) for one in views(text)):
+                if readable(text) and any(True for _ in self.find(text)):
                     yield view.span(*found.span())
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 import guards
-from guards import Part
+from guards import Blocked, Part
+from guards._stream import Window
 from policies._build import is_check
 
 ROOM = Path(guards.__file__).parent
@@ -128,6 +129,17 @@ def checks() -> dict[str, Any]:
 
 def said(text: str) -> Part:
     return Part(text=text, role="assistant", origin="untrusted")
+
+
+def passed(window: Window, chunks: list[str]) -> tuple[str, Blocked | None]:
+    """What had come out by the end, and what blocked it."""
+    out = ""
+    try:
+        for chunk in chunks:
+            out += window.feed(chunk)
+        return out + window.end(), None
+    except Blocked as blocked:
+        return out, blocked
 
 
 def cut(piece: str, at: int) -> str:

@@ -2,17 +2,22 @@
 
 import base64
 import codecs
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from guards import Blocked, Call, Part
+from guards import Blocked, Call, Finding, Part
+from guards._stream import Window
+from guards._text._leaks import Leaks
 from guards.canary import Canary
 from orchestrator.evaluation._encodings import NAMED
 from orchestrator.testing import play, say
+from tests.engine.example_guards import ask
+from tests.guards.pieces import TEXTS, flows, passed, said
 
 PROMPT = (
     "You are the assistant of a small bank. You help with accounts and cards, you never promise a rate, and "
@@ -102,3 +107,50 @@ def test_a_call_without_a_system_text_and_a_tool_are_left_as_they_are() -> None:
 def test_wrong_settings_are_refused(setting: Any, cause: str) -> None:
     with pytest.raises(ValueError, match=cause):
         Canary(**setting)
+
+
+MARK = "bcdzfghjkmnpqrstvwxb"
+PIECES = (
+    st.sampled_from(
+        [write(MARK) for write in WRITINGS.values()] + [MARK[:9], MARK[9:], MARK[::-1][:15], "%6", "0"]
+    )
+    | st.integers(0, 40).flatmap(lambda at: st.integers(at, at + 25).map(lambda end: " ".join(WORDS[at:end])))
+    | st.text("bcdB0x%\\6 \n-", max_size=5)
+    | TEXTS
+)
+WORDS = PROMPT.split()
+
+
+@settings(max_examples=50, deadline=None)
+@given(chunks=flows(st.lists(PIECES, max_size=5).map("".join)), run=st.sampled_from([0, 3, 5]))
+@example(chunks=list("0x" + MARK.encode().hex()), run=0)
+@example(chunks=list("".join(f"%{ord(char):02X}" for char in MARK)), run=0)
+@example(chunks=["\u0391\u03a3", "\u0391 b"], run=0)
+def test_a_leak_in_a_stream_is_that_in_the_whole_and_nothing_of_it_gets_out(
+    chunks: list[str], run: int
+) -> None:
+    check, text = Leaks(MARK, PROMPT + " \u0391\u03a3\u0391", run, 0.5), "".join(chunks)
+    whole, found = sorted(check(said(text)), key=place), list[Finding]()
+    assert passed(Window(check, "warn", found.extend), chunks) == (text, None)
+    assert sorted(found, key=place) == whole
+    out, blocked = passed(Window(check, "block"), chunks)
+    assert (blocked is None) == (not whole)
+    rows = [one.start for one in whole if one.code != "canary.share"]
+    assert len(out) <= min(rows, default=len(text))
+
+
+def place(one: Finding) -> tuple[int, int, str]:
+    return one.start, one.end, one.code
+
+
+def test_a_stream_passes_as_it_comes_until_the_mark_does() -> None:
+    told = ask(stream=True)
+    calm = play(Canary(), told, [say("", live=True)], chunks=["The rates ", "are fine."])
+    assert calm.text == "The rates are fine."
+    assert len(calm.chunks[0]) > 5
+    system = call()
+    outcome = play(
+        Canary(run=5), replace(system, stream=True), [say("", live=True)], chunks=["My text: ", *PROMPT]
+    )
+    assert isinstance(outcome.error, Blocked)
+    assert outcome.error.partial in ("My text", "My text:", "My text: ")

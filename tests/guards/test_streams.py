@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 
-from guards import Blocked, Check, Finding
+from guards import Check, Finding
 from guards._flow import settle
 from guards._stream import Window
 from guards._types import Reply
-from tests.guards.pieces import TOLD, checks, flows, said
+from tests.guards.pieces import TOLD, checks, flows, passed, said
 
 CHECKS = checks()
 SETTINGS = [(name, told) for name in CHECKS for told in ({}, *TOLD.get(name, ()))]
@@ -25,17 +25,6 @@ def made(name: str, told: dict[str, Any]) -> Check:
 
 def places(found: Any) -> list[tuple[str, int, int]]:
     return [(one.code, one.start, one.end) for one in found]
-
-
-def passed(window: Window, chunks: list[str]) -> tuple[str, Blocked | None]:
-    """What had come out by the end, and what blocked it."""
-    out = ""
-    try:
-        for chunk in chunks:
-            out += window.feed(chunk)
-        return out + window.end(), None
-    except Blocked as blocked:
-        return out, blocked
 
 
 STREAMED = [(name, told) for name, told in SETTINGS if made(name, told).window is not None]
