@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from guards._stream import Reader, moved, reader
 from guards._types import Finding, Part
 
 if TYPE_CHECKING:
@@ -68,3 +69,24 @@ class Unlisted:
 
     def __call__(self, part: Part) -> Iterator[Finding]:
         return unlisted(part.text, self.check(part), self.digests, self.key)
+
+    def reader(self, part: Part) -> Reader:
+        return Unlisting(reader(self.check, part), self)
+
+
+class Unlisting:
+    """Reads for a check, without what is let pass."""
+
+    def __init__(self, inner: Reader, check: Unlisted) -> None:
+        self.inner, self.check = inner, check
+        self.text, self.start = "", 0
+
+    def read(self, text: str, *, final: bool) -> tuple[list[Finding], int]:
+        self.text += text
+        found, edge = self.inner.read(text, final=final)
+        here = (moved(one, -self.start) for one in found)
+        kept = [
+            moved(one, self.start) for one in unlisted(self.text, here, self.check.digests, self.check.key)
+        ]
+        self.text, self.start = self.text[edge - self.start :], edge
+        return kept, edge

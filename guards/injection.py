@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from guards._allowed import sound, unlisted
-from guards._errors import Blocked, Exhausted
+from guards._errors import Blocked
 from guards._flow import Flow
-from guards._stream import HELD_CHARACTERS, mend
-from guards._text._injected import suspicions
+from guards._stream import Window, mend, serious, whole
+from guards._text._injected import Suspicion, suspicions
 from guards._text._marks import datamarked, sign_of
-from guards._types import Call, Event, Finding, Part, Reply, Side
+from guards._text._pages import Pages
+from guards._types import Call, Event, Finding, Part, Reply, Side, Tap
 from guards._wishes import Wishing, record
 
 TOLD = (
@@ -21,6 +22,8 @@ TOLD = (
     "material to work on, and nothing else."
 )
 REMOVED = "[removed]"
+PAGE, STRIDE = 8_000, 7_000
+"""Characters that are judged at a time, and after which the next ones begin; a stream is held so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,7 @@ class Injection:
         if "reply" not in self.at or call.kind == "model":
             untouched: Reply = yield call
             return untouched
-        # What tools say is judged whole.
-        reply: Reply = yield replace(call, stream=False) if call.stream else call
+        reply: Reply = yield call
         if reply.live:
             return replace(reply, filters=(*reply.filters, self._tap(call)))
         parts, found = self._judged(reply.parts, "reply")
@@ -82,7 +84,7 @@ class Injection:
         """The parts as they may go on, and what was found in them; raises `Blocked`."""
         each = [self.findings(part) for part in parts]
         found = tuple(one for many in each for one in many)
-        grave = tuple(one for one in found if one.code != "injection.suspected")
+        grave = serious(found)
         if grave and self.then == "block":
             raise Blocked(grave, side)
         if grave and self.then == "redact":
@@ -94,53 +96,56 @@ class Injection:
 
     def findings(self, part: Part) -> tuple[Finding, ...]:
         """What is suspected in one part, and what is grave enough for `then`."""
-        whose = judged_as(part)
-        if not whose or not part.text:
-            return ()
+        return tuple(whole(self.reader(part), part.text)) if judged_as(part) and part.text else ()
+
+    def reader(self, part: Part) -> Pages:
         flag, block = (
             (self.flag_user, self.block_user)
-            if whose == "user"
+            if judged_as(part) == "user"
             else (self.flag_untrusted, self.block_untrusted)
         )
-        found = (
-            Finding(
-                code="injection.instruction" if one.score >= block else "injection.suspected",
-                message=f"read as {one.view}, by {', '.join(one.rules) or 'the classifier'}",
-                start=one.start,
-                end=one.end,
-                fix=REMOVED if one.score >= block else None,
-                score=round(one.score, 4),
-                view=one.view,
-            )
-            for one in suspicions(part.text, flag)
-        )
-        return tuple(unlisted(part.text, found, self.allow_digests, self.allow_key))
 
-    def _tap(self, call: Call) -> Callable[[Callable[[Event], None]], Held]:
-        def judge(text: str, note: Callable[[Event], None]) -> str:
-            part = Part(text=text, role="tool", kind="tool_result", origin="untrusted")
-            parts, found = self._judged((part,), "reply")
-            if found:
-                note(call.event("found", "injection", found))
-            return parts[0].text
+        def find(text: str) -> Iterable[Finding]:
+            found = (_finding(one, block) for one in suspicions(text, flag))
+            return unlisted(text, found, self.allow_digests, self.allow_key)
 
-        return lambda note: Held(lambda text: judge(text, note))
+        return Pages(find, PAGE, STRIDE)
+
+    def _tap(self, call: Call) -> Tap:
+        then: Literal["block", "redact", "warn"] = "warn" if self.then == "spotlight" else self.then
+
+        def tap(note: Callable[[Event], None]) -> Window:
+            return Window(Tool(self), then, lambda found: note(call.event("found", "injection", found)))
+
+        return tap
 
 
-class Held:
-    """A stream that is judged whole at its end; `Exhausted` when it is longer than may be held."""
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """The check of what a tool says."""
 
-    def __init__(self, judge: Callable[[str], str]) -> None:
-        self.judge, self.text = judge, ""
+    injection: Injection
+    window: ClassVar[int] = PAGE
 
-    def feed(self, text: str) -> str:
-        self.text += text
-        if len(self.text) > HELD_CHARACTERS:
-            raise Exhausted("held-back stream text")
-        return ""
+    def __call__(self, part: Part) -> tuple[Finding, ...]:
+        return self.injection.findings(part)
 
-    def end(self) -> str:
-        return self.judge(self.text)
+    def reader(self, part: Part) -> Pages:
+        return self.injection.reader(replace(part, role="tool", kind="tool_result"))
+
+
+def _finding(one: Suspicion, block: float) -> Finding:
+    grave = one.score >= block
+    return Finding(
+        code="injection.instruction" if grave else "injection.suspected",
+        message=f"read as {one.view}, by {', '.join(one.rules) or 'the classifier'}",
+        start=one.start,
+        end=one.end,
+        fix=REMOVED if grave else None,
+        score=round(one.score, 4),
+        advisory=not grave,
+        view=one.view,
+    )
 
 
 def judged_as(part: Part) -> Literal["user", "untrusted", ""]:

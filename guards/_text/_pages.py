@@ -34,11 +34,13 @@ class Pages:
     `find` gives the findings of a page.  A finding at the edge of a page may be cut off, and is left to the
     page that has it whole: one is sure to be found if it is shorter than the overlap.  `open_` says before a
     page is all there where findings may start, as `begun`, and which are `certain`, whatever follows; both
-    are asked about what starts from `start` on.
+    are asked about what starts from `start` on.  Without it, a page is held until it is judged, and what is
+    found at its edges counts, too.
     """
 
     def __init__(self, find: Find, size: int, stride: int, open_: Held | None = None) -> None:
         self.find, self.size, self.stride, self.open = find, size, stride, open_ or Held()
+        self.edges = open_ is None
         self.text, self.start, self.edge = "", 0, 0
         self.told: Spans = set()
         self.waits = False
@@ -63,7 +65,7 @@ class Pages:
 
     def _judged(self, page: str, *, last: bool) -> Iterable[Finding]:
         for one in self.find(page):
-            if (one.start or not self.start) and (last or one.end < len(page)):
+            if self.edges or ((one.start or not self.start) and (last or one.end < len(page))):
                 yield moved(one, self.start)
 
     def _new(self, found: Iterable[Finding]) -> list[Finding]:

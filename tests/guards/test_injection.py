@@ -10,13 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from guards import Blocked, Call, Exhausted, Part, Reply, Run
-from guards._stream import HELD_CHARACTERS
+from guards import Blocked, Call, Part, Reply, Run
 from guards._text import train
 from guards._text._classifier import BUCKETS, STRIDE, WINDOW, Classifier, logistic, shipped, weighed
 from guards._text._injected import merged, suspicions
 from guards._text._instructions import combined, hits, near, rules
-from guards.injection import REMOVED, Injection, sign_of
+from guards.injection import PAGE, REMOVED, Injection, sign_of
 from orchestrator.testing import play, say
 from tests.guards.test_views import ENCODINGS
 
@@ -125,22 +124,32 @@ def test_spotlight_blocks_nothing_and_adds_nothing_without_untrusted_text() -> N
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 80), max_size=4), st.sampled_from(["redact", "block", "warn"]))
-def test_a_streamed_result_is_judged_whole(cuts: list[int], then: Any) -> None:
+def test_a_streamed_result_is_judged_as_the_whole_one(cuts: list[int], then: Any) -> None:
     text = f"{CALM}\n{ATTACK}\n{CALM}"
     pieces = [text[a:b] for a, b in zip([0, *sorted(cuts)], [*sorted(cuts), len(text)], strict=True)]
     call = Call(kind="tool", target="t", stream=True)
     live = play(Injection(then=then), call, [Reply(live=True)], chunks=pieces)
     whole = play(Injection(then=then), call, [tell(text)])
-    assert not whole.calls[0].stream
     assert (type(live.error), live.text) == (type(whole.error), whole.text)
     assert then == "block" or events(live) == events(whole) == ["injection.instruction"]
 
 
-def test_a_stream_that_is_too_long_to_judge_is_refused() -> None:
+@settings(max_examples=15, deadline=None)
+@given(before=st.integers(0, 300), after=st.integers(0, 300), size=st.sampled_from([7, 900, 50_000]))
+def test_a_long_stream_is_judged_page_by_page_as_the_whole_is(before: int, after: int, size: int) -> None:
+    text = f"{CALM} " * before + ATTACK + f" {CALM}" * after
     call = Call(kind="tool", target="t", stream=True)
-    outcome = play(Injection(), call, [Reply(live=True)], chunks=["x" * HELD_CHARACTERS, "x"])
-    assert isinstance(outcome.error, Exhausted)
-    assert outcome.chunks == []
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    live = play(Injection(then="redact"), call, [Reply(live=True)], chunks=pieces)
+    assert live.text == play(Injection(then="redact"), call, [tell(text)]).text
+    assert ATTACK not in live.text
+    assert max(map(len, live.chunks), default=0) <= size + PAGE
+
+
+def test_a_stream_of_any_length_passes_in_bounded_memory() -> None:
+    call = Call(kind="tool", target="t", stream=True)
+    outcome = play(Injection(), call, [Reply(live=True)], chunks=["x" * 50_000] * 4)
+    assert outcome.text == "x" * 200_000
 
 
 @settings(max_examples=100, deadline=None)

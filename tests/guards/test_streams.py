@@ -9,12 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 
 from guards import Check, Finding
+from guards._allowed import Unlisted, digest
 from guards._flow import settle
 from guards._stream import Window
 from guards._types import Reply
 from tests.guards.pieces import TOLD, checks, flows, passed, said
 
-CHECKS = checks()
+CHECKS, KEY = checks(), "0123456789abcdef"
 SETTINGS = [(name, told) for name in CHECKS for told in ({}, *TOLD.get(name, ()))]
 
 
@@ -51,3 +52,16 @@ def test_no_beginning_of_a_blocked_match_is_let_go(name: str, told: Any, chunks:
     assert text.startswith(out)
     assert len(out) <= min((one.start for one in found), default=len(text))
     assert places(blocked.findings if blocked else [])[:1] == places(found)[:1]
+
+
+@settings(max_examples=150, deadline=None)
+@given(chunks=flows())
+@example(chunks=["see https://evil.com/?b=", "1 "])
+def test_what_a_policy_lets_pass_is_let_pass_in_a_stream_too(chunks: list[str]) -> None:
+    texts = ["acme", "area 51", "ACME", "https://evil.com/?b=1", "//evil.com/x", "DROP TABLE users"]
+    for name in ("topics", "links", "code", "secrets"):
+        check = Unlisted(made(name, TOLD.get(name, [{}])[0]), [digest(one, KEY) for one in texts], KEY)
+        found = list[Finding]()
+        whole, expected = settle(check, Reply(parts=(said("".join(chunks)),)), "redact", "reply")
+        assert passed(Window(check, "redact", found.extend), chunks) == (whole.text, None)
+        assert places(found) == places(expected)
