@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, cast
 
 from guards._allowed import Unlisted, sound
 from guards._errors import Blocked, GuardError, GuardFailed, Rejected
-from guards._stream import Window, looked, serious
+from guards._stream import RETURNED, SAID, Window, looked, serious
 from guards._types import Action, Call, Content, Event, Finding, Part, Reply, Side
 from guards._value import replace
 from guards._ways_on import told, tried
@@ -31,7 +31,9 @@ class Check(Protocol):
     `window` is the longest match in characters; None means that only a whole text can be judged.  A check
     with a window must be *local*: whether it reports a match depends on nothing farther than `window`
     characters from either end of it, and matches are looked for at every position, so that a text can be
-    checked while it flows by.
+    checked while it flows by.  One that knows better what may be let go has `pending(text)`, where the
+    earliest match starts that more text may still bring or change, or `reader(part)`, which reads a text as
+    it comes (`guards._stream.Reader`); then its whole text is best read by that, too.
     """
 
     @property
@@ -167,7 +169,8 @@ class Screen(Checking):
             def noted(found: tuple[Finding, ...]) -> None:
                 note(call.event("found", self.name, found))
 
-            return Window(self.judged, self.then, noted, refusal=self.refusal)
+            part = RETURNED if call.kind == "tool" else SAID
+            return Window(self.judged, self.then, noted, refusal=self.refusal, part=part)
 
         return tap
 

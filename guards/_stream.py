@@ -18,6 +18,11 @@ HELD_CHARACTERS = 65_536
 CONTEXT = 64
 
 
+SAID = Part(text="", role="assistant", origin="untrusted")
+"""What a model says, as far as a check is told of a stream."""
+RETURNED = Part(text="", role="tool", kind="tool_result", origin="untrusted")
+
+
 class Reader(Protocol):
     """One text that flows by, and what a check finds in it.
 
@@ -90,8 +95,9 @@ class Window:
         note: Callable[[tuple[Finding, ...]], None] = lambda found: None,
         most: int = HELD_CHARACTERS,
         refusal: str = "",
+        part: Part = SAID,
     ) -> None:
-        self.reader = reader(check, Part(text="", role="assistant", origin="untrusted"))
+        self.reader = reader(check, part)
         self.then, self.note, self.refusal = then, note, refusal
         self.most = most + 2 * (check.window or 0)
         self.held, self.start = "", 0

@@ -105,6 +105,8 @@ def _variants(view: View) -> Iterator[View]:
             forced = leet[: last.start()] + last[0].translate(LEET)
             if forced != leet:
                 yield plain.edited("leet", forced)
-        for pattern in (SPACED, APART):
-            if pattern.search(plain.text):
-                yield joined(plain, pattern)
+        # The last letter stands apart, or begins a word.
+        shorter = plain.edited(plain.name, plain.text[:-1])
+        for one, pattern in ((plain, SPACED), (plain, APART), (shorter, SPACED)):
+            if pattern.search(one.text):
+                yield joined(one, pattern)

@@ -16,7 +16,7 @@ from guards import Blocked, Part
 from guards._stream import Window
 from policies._build import is_check
 
-ROOM = Path(guards.__file__).parent
+NAMES = sorted(file.stem for file in Path(guards.__file__).parent.glob("[!_]*.py"))
 
 PROSE = (
     "The museum opens at nine, and the tram stops in front of it. ",
@@ -122,8 +122,7 @@ TOLD: dict[str, list[dict[str, Any]]] = {
 
 def checks() -> dict[str, Any]:
     """Every check in the room, by name."""
-    names = sorted(file.stem for file in ROOM.glob("*.py") if not file.stem.startswith("_"))
-    kinds = {name: importlib.import_module(f"guards.{name}").guard for name in names}
+    kinds = {name: importlib.import_module(f"guards.{name}").guard for name in NAMES}
     return {name: kind for name, kind in kinds.items() if is_check(kind)}
 
 

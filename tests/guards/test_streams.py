@@ -3,17 +3,20 @@
 Checks are found, not listed: a new one is held to this without an edit here.
 """
 
+import importlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 
-from guards import Check, Finding
+from guards import Call, Check, Finding, Part, screen
 from guards._allowed import Unlisted, digest
 from guards._flow import settle
-from guards._stream import Window
+from guards._stream import Window, serious
 from guards._types import Reply
-from tests.guards.pieces import TOLD, checks, flows, passed, said
+from orchestrator.testing import play
+from tests.guards.pieces import NAMES, TOLD, checks, flows, passed, said
 
 CHECKS, KEY = checks(), "0123456789abcdef"
 SETTINGS = [(name, told) for name in CHECKS for told in ({}, *TOLD.get(name, ()))]
@@ -32,7 +35,7 @@ STREAMED = [(name, told) for name, told in SETTINGS if made(name, told).window i
 
 
 @pytest.mark.parametrize(("name", "told"), STREAMED)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(chunks=flows())
 def test_a_redacted_stream_is_the_redacted_whole(name: str, told: Any, chunks: list[str]) -> None:
     check, text, found = made(name, told), "".join(chunks), list[Finding]()
@@ -42,19 +45,20 @@ def test_a_redacted_stream_is_the_redacted_whole(name: str, told: Any, chunks: l
 
 
 @pytest.mark.parametrize(("name", "told"), STREAMED)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(chunks=flows())
 @example(chunks=["acme", "\u202e", "The"])
+@example(chunks=["b e t t i n g  o d d s n", "a"])
 def test_no_beginning_of_a_blocked_match_is_let_go(name: str, told: Any, chunks: list[str]) -> None:
     check, text = made(name, told), "".join(chunks)
-    found = sorted(check(said(text)), key=lambda one: (one.start, one.end, one.code))
+    found = sorted(serious(check(said(text))), key=lambda one: (one.start, one.end, one.code))
     out, blocked = passed(Window(check, "block"), chunks)
     assert text.startswith(out)
     assert len(out) <= min((one.start for one in found), default=len(text))
     assert places(blocked.findings if blocked else [])[:1] == places(found)[:1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(chunks=flows())
 @example(chunks=["see https://evil.com/?b=", "1 "])
 def test_what_a_policy_lets_pass_is_let_pass_in_a_stream_too(chunks: list[str]) -> None:
@@ -65,3 +69,37 @@ def test_what_a_policy_lets_pass_is_let_pass_in_a_stream_too(chunks: list[str]) 
         whole, expected = settle(check, Reply(parts=(said("".join(chunks)),)), "redact", "reply")
         assert passed(Window(check, "redact", found.extend), chunks) == (whole.text, None)
         assert places(found) == places(expected)
+
+
+# What a stream costs is known when it is over, so a budget ends a whole reply sooner.
+GUARDS = [(name, told) for name in NAMES if name != "budget" for told in TOLD.get(name, [{}])]
+
+
+@pytest.mark.parametrize(("name", "told"), GUARDS)
+@pytest.mark.parametrize("kind", ["model", "tool"])
+@settings(max_examples=8, deadline=None)
+@given(chunks=flows())
+def test_a_streamed_reply_ends_as_a_whole_one(name: str, told: Any, kind: Any, chunks: list[str]) -> None:
+    guard, text = as_guard(name, told), "".join(chunks)
+    role: Any = "assistant" if kind == "model" else "tool"
+    parts = (
+        Part(text=text, role=role, kind="text" if kind == "model" else "tool_result", origin="untrusted"),
+    )
+
+    def answers(asked: Call) -> Reply:
+        return Reply(live=True) if asked.stream else Reply(parts=parts)
+
+    call = Call(kind=kind, target="t", parts=(Part(text="You are kind.", role="system", origin="trusted"),))
+    live = play(guard, replace(call, stream=True), answers, chunks=chunks)
+    whole = play(guard, call, answers)
+    assert ending(live) == ending(whole)
+    assert live.text == whole.text
+
+
+def as_guard(name: str, told: dict[str, Any]) -> Any:
+    kind = importlib.import_module(f"guards.{name}").guard
+    return screen(kind(**told), then="redact") if name in CHECKS else kind(**told)
+
+
+def ending(outcome: Any) -> str:
+    return "" if outcome.error is None else str(outcome.error.code)
