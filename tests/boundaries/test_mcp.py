@@ -16,7 +16,10 @@ from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
 from mcp.server.mcpserver import MCPServer
+from mcp.shared.message import SessionMessage
+from mcp.types import ErrorData, JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
 from guards import Run
 from guards.arguments import Arguments
@@ -91,7 +94,7 @@ def test_a_proxy_guards_tools_and_lets_progress_and_cancellation_pass(
 
         async with Client(through(tmp_path, *server, PYTHONPATH="."), mode=mode) as client:
             names = [tool.name for tool in (await client.list_tools()).tools]
-            assert names == ["add", "page", "echo", "fail", "slow"]
+            assert names == ["add", "page", "echo", "headed", "fail", "odd", "slow"]
             added = await client.call_tool("add", {"a": "1", "b": 2})
             assert (added.structured_content, added.is_error) == ({"result": 3}, False)
             with pytest.raises(MCPError, match="timed out"):
@@ -151,8 +154,8 @@ async def by_session(policy: Orchestrator, use: Callable[[Any], Any]) -> Any:
         return await use(Session(policy, client))
 
 
-async def by_relay(policy: Orchestrator, use: Callable[[Any], Any]) -> Any:
-    async with Client(relayed(made(), Toolbox(policy, Pins())), mode="legacy") as client:
+async def by_relay(policy: Orchestrator, use: Callable[[Any], Any], mode: str = "legacy") -> Any:
+    async with Client(relayed(made(), Toolbox(policy, Pins())), mode=mode) as client:
         return await use(client)
 
 
@@ -161,21 +164,52 @@ async def relayed(server: MCPServer, tools: Toolbox) -> AsyncIterator[Any]:
     """The transport of a client to a server in this process, with a relay between."""
     to_server, at_server = anyio.create_memory_object_stream[Any](100)
     from_server, at_relay = anyio.create_memory_object_stream[Any](100)
-    to_relay, of_client = anyio.create_memory_object_stream[Any](100)
-    to_client, at_client = anyio.create_memory_object_stream[Any](100)
     inner = server._lowlevel_server
     serving = asyncio.create_task(inner.run(at_server, from_server, inner.create_initialization_options()))
-    relay = Relay(tools, (of_client, to_client), (at_relay, to_server))
-    relaying = asyncio.create_task(relay.run())
+    try:
+        async with between(tools, (at_relay, to_server)) as streams:
+            yield streams
+    finally:
+        to_server.close()
+        await serving
+        for stream in (at_server, from_server, at_relay):
+            stream.close()
+
+
+@asynccontextmanager
+async def between(tools: Toolbox, server: tuple[Any, Any]) -> AsyncIterator[Any]:
+    """A client's end of a relay to a server."""
+    to_relay, of_client = anyio.create_memory_object_stream[Any](100)
+    to_client, at_client = anyio.create_memory_object_stream[Any](100)
+    relaying = asyncio.create_task(Relay(tools, (of_client, to_client), server).run())
     try:
         yield at_client, to_relay
     finally:
         to_relay.close()
         await relaying
-        to_server.close()
-        await serving
-        for stream in (at_server, from_server, at_relay, of_client, to_client, at_client):
+        for stream in (of_client, to_client, at_client):
             stream.close()
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_a_relay_tells_a_server_over_http_what_its_transport_repeats(mode: str, address: str) -> None:
+    async def scenario() -> None:
+        tools = Toolbox(gate(*GUARDS), Pins())
+        async with streamable_http_client(address) as (read, write), between(tools, (read, write)) as streams:
+
+            @asynccontextmanager
+            async def transport() -> AsyncIterator[Any]:
+                yield streams
+
+            async with Client(transport(), mode=mode) as client:
+                assert (await client.call_tool("add", {"a": "1", "b": 2})).structured_content == {"result": 3}
+                assert (await client.call_tool("headed", {"place": "here"})).structured_content == {
+                    "result": "here"
+                }
+                with pytest.raises(MCPError):
+                    await client.read_resource("file:///nothing")
+
+    asyncio.run(scenario())
 
 
 WAYS = (by_middleware, by_session, by_relay)
@@ -183,19 +217,24 @@ NUMBERS = st.fixed_dictionaries({"a": st.sampled_from([1, "1", "x"]), "b": st.in
 SAYINGS = st.fixed_dictionaries({"text": st.sampled_from(["hi", ATTACK, "ann@example.com", "\0"])})
 CALLS = st.one_of(
     st.tuples(st.sampled_from(["add", "secret_add"]), NUMBERS),
-    st.tuples(st.just("echo"), SAYINGS),
+    st.tuples(st.sampled_from(["echo", "odd"]), SAYINGS),
     st.tuples(st.sampled_from(["page", "fail", "helper", "none"]), st.just({})),
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(CALLS)
 @example(("echo", {}))
+@example(("odd", {"text": ATTACK}))
+@example(("odd", {"text": "hi"}))
 @example(("fail", {}))
 def test_middleware_session_and_relay_agree(call: tuple[str, dict[str, Any]]) -> None:
     async def use(client: Any) -> Any:
         names = [tool.name for tool in (await client.list_tools()).tools]
-        result = await client.call_tool(*call)
+        try:
+            result = await client.call_tool(*call)
+        except MCPError as error:
+            return names, error.code, error.message
         said = (result.meta or {}).get("wardline/error", {}).get("code")
         return names, result.is_error, said, [block.text for block in result.content]
 
@@ -360,9 +399,10 @@ def test_a_tool_that_hangs_ends_in_time_and_the_server_is_told(capfd: Any) -> No
     async def use(client: Any) -> Any:
         return await client.call_tool("slow", {})
 
-    result = asyncio.run(by_relay(gate(Timeout(seconds=0.2)), use))
-    assert result.is_error
-    assert "stopped" in capfd.readouterr().err
+    for mode in ("legacy", "auto"):
+        result = asyncio.run(by_relay(gate(Timeout(seconds=0.2)), use, mode))
+        assert result.is_error
+        assert "stopped" in capfd.readouterr().err
 
 
 def test_only_tools_that_are_named_idempotent_are_retried() -> None:
@@ -395,6 +435,67 @@ def test_in_whose_name_a_request_is_made_is_for_the_server_to_say() -> None:
             assert bool(listed) != result.is_error
             return len(listed)
 
-    assert asyncio.run(names("agent")) == 7
+    assert asyncio.run(names("agent")) == 9
     assert asyncio.run(names("viewer")) == 0
     assert Run().roles == frozenset()
+
+
+def request(method: str, id: Any = 1, **params: Any) -> SessionMessage:
+    return SessionMessage(JSONRPCRequest(jsonrpc="2.0", id=id, method=method, params=params))
+
+
+def test_what_is_no_message_is_left_out_and_a_guard_that_crashes_lets_nothing_through() -> None:
+    class Crashing(Toolbox):
+        def listed(self, tools: Any) -> Any:
+            raise RuntimeError(ATTACK)
+
+    async def scenario() -> Any:
+        to_relay, of_server = anyio.create_memory_object_stream[Any](100)
+        to_server, at_server = anyio.create_memory_object_stream[Any](100)
+        tools = Crashing(gate(), Pins())
+        tools.stale = False
+        async with between(tools, (of_server, to_server)) as (at_client, from_client):
+            await from_client.send(ValueError("no JSON"))
+            await to_relay.send(ValueError("no JSON"))
+            changed = JSONRPCNotification(jsonrpc="2.0", method="notifications/tools/list_changed")
+            await to_relay.send(SessionMessage(changed))
+            assert (await at_client.receive()).message == changed
+            await from_client.send(request("tools/list"))
+            asked = (await at_server.receive()).message
+            await to_relay.send(
+                SessionMessage(JSONRPCResponse(jsonrpc="2.0", id=asked.id, result={"tools": []}))
+            )
+            refused = (await at_client.receive()).message
+            await from_client.send(request("tools/call", name="x"))
+            asked = (await at_server.receive()).message
+            failed = JSONRPCError(jsonrpc="2.0", id=asked.id, error=ErrorData(code=1, message="no"))
+            await to_relay.send(SessionMessage(failed))
+            again = (await at_client.receive()).message
+        for stream in (to_relay, of_server, to_server, at_server):
+            stream.close()
+        return tools.stale, refused, again
+
+    stale, refused, again = asyncio.run(scenario())
+    assert stale
+    assert "could not be guarded" in refused.error.message
+    assert ATTACK not in str(refused)
+    assert again.result["isError"] if isinstance(again, JSONRPCResponse) else "guarded" in again.error.message
+
+
+def test_a_server_that_goes_away_ends_the_relay_and_what_waited_for_it() -> None:
+    async def scenario() -> None:
+        to_relay, of_server = anyio.create_memory_object_stream[Any](100)
+        to_server, at_server = anyio.create_memory_object_stream[Any](100)
+        client_end, of_client = anyio.create_memory_object_stream[Any](100)
+        to_client, at_client = anyio.create_memory_object_stream[Any](100)
+        relay = Relay(Toolbox(gate(), Pins()), (of_client, to_client), (of_server, to_server))
+        running = asyncio.create_task(relay.run())
+        await client_end.send(request("tools/list"))
+        await at_server.receive()
+        to_relay.close()
+        await asyncio.wait_for(running, 5)
+        assert not relay._asked
+        for stream in (of_server, to_server, at_server, client_end, of_client, to_client, at_client):
+            stream.close()
+
+    asyncio.run(scenario())

@@ -22,7 +22,7 @@ from guards.schema import Schema
 from orchestrator import Orchestrator
 from orchestrator.seams.langchain import Guard
 from policies import Policy
-from tests.seams.offline import ATTACK, SECRET, Model, calls, gate, says
+from tests.seams.offline import ATTACK, SECRET, Model, calls, gate, placeholder, says
 
 RAN: list[Any] = []
 
@@ -45,12 +45,6 @@ def drop(table: str) -> str:
 def page(tool_call_id: Annotated[str, InjectedToolCallId]) -> Any:
     """Reads a page, and notes it in the state."""
     return Command(update={"messages": [ToolMessage(ATTACK, tool_call_id=tool_call_id)]})
-
-
-def placeholder(body: dict[str, Any]) -> str:
-    """What stands for the secret in what the model was asked."""
-    said = str(body["messages"][-1]["content"])
-    return said[said.index("<") : said.index(">") + 1]
 
 
 def chat(model: Model) -> ChatOpenAI:
