@@ -274,6 +274,16 @@ def test_sync_and_async_agree_on_what_a_tool_is_called_with(arguments: dict[str,
     assert ended(lambda: sync(**arguments)) == ended(lambda: asyncio.run(abook(**arguments)))
 
 
+def test_true_is_not_one_however_deep_it_stands() -> None:
+    @GATE.tool("flags")
+    def flags(whole: bool, each: list[bool], named: dict[str, list[bool]], pair: tuple[bool, int]) -> Any:
+        return repr((whole, each, named, pair))
+
+    meant = repr((True, [True], {"a": [False]}, (True, 1)))
+    assert flags(1, [1], {"a": [0]}, (1, 1)) == meant  # type: ignore[arg-type]
+    assert flags(True, [True], {"a": [False]}, (True, 1)) == meant
+
+
 def test_methods_and_tools_that_take_anything_have_their_arguments_judged_by_name() -> None:
     class Shop:
         @GATE.tool("shop.pay")
