@@ -12,6 +12,7 @@ import sys
 from hashlib import blake2b
 from typing import Any
 
+from guards._arguments import PARAMETERS
 from guards._body import members
 from guards._types import Call, Kind, Origin, Part, Path, Reply, Role
 from guards._value import maker, replace
@@ -21,7 +22,7 @@ new_part, new_reply = maker(Part), maker(Reply)
 OPTION = "cache"
 """The option under which a call tells guards further in where its cached reply is."""
 DECODE = json.JSONDecoder().decode
-PASSING = frozenset({OPTION, "idempotency_key"})
+PASSING = frozenset({OPTION, "idempotency_key", PARAMETERS})
 PLAIN = frozenset({bool, int, float, bytes})
 ENDED_WELL = frozenset(
     {"", "stop", "end_turn", "stop_sequence", "tool_calls", "tool_use", "function_call", "completed"}

@@ -185,6 +185,16 @@ def described(schema: Any) -> Validator:
     return typed(schema)
 
 
+def described_once(schema: Mapping[str, Any] | bool) -> Validator:
+    """`json_schema`, remembered for schemas that come with each call."""
+    return _compiled(json.dumps(schema, sort_keys=True))
+
+
+@lru_cache(maxsize=256)
+def _compiled(schema: str) -> Validator:
+    return json_schema(json.loads(schema))
+
+
 def in_file(schema: Any) -> bool:
     """Whether a policy names a file that holds the schema."""
     return isinstance(schema, str) and schema.endswith(".json")

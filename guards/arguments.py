@@ -17,7 +17,7 @@ from guards._salvage import strict
 from guards._schema._fallback import Coerce, Salvage
 from guards._types import Call, Finding, Part, Reply
 from guards._units import Seconds
-from guards._validate import Validator, described, from_file, in_file, typed_once
+from guards._validate import Validator, described, described_once, from_file, in_file, typed_once
 from guards._value import replace
 from guards._wishes import Wishing, new_update, record
 from guards.iterations import DAY
@@ -98,9 +98,9 @@ class Arguments:
                 validator: Validator = self._validators[glob]
                 return validator
         known = call.options.get(PARAMETERS)
-        if known is None or isinstance(known, Validator):
-            return known
-        return described(known) if isinstance(known, Mapping) else typed_once(known)
+        if known is None:
+            return None
+        return described_once(known) if isinstance(known, (Mapping, bool)) else typed_once(known)
 
     def _restored(self, call: Call) -> Wishing[Call]:
         """The call with the values of the session and of the tenant in place of their placeholders."""
