@@ -55,8 +55,7 @@ class Toolbox:
             self._known[tool["name"]] = tool
             self._refused.pop(tool["name"], None)
         self._refused |= objections
-        seen = [tool for tool in held if tool["name"] not in objections and self._permitted(tool["name"])]
-        return [tool for tool in seen if self._known[tool["name"]] == tool]
+        return [tool for tool in held if tool["name"] not in objections and self._permitted(tool["name"])]
 
     def knows(self, name: object) -> bool:
         return not self.stale and name in self._known
