@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,16 @@ def _serve(
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     who["session"] = who["session"] or f"mcp-{os.getpid()}-{os.urandom(4).hex()}"
-    anyio.run(_between, gate, tools, server, url, who)
+    try:
+        anyio.run(_between, gate, tools, server, url, who)
+    except BaseExceptionGroup as broken:
+        kinds = ", ".join(sorted({type(one).__name__ for one in _single(broken)}))
+        raise click.ClickException(f"the connection broke: {kinds}") from None
+
+
+def _single(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    for one in group.exceptions:
+        yield from _single(one) if isinstance(one, BaseExceptionGroup) else (one,)
 
 
 async def _between(gate: Any, tools: Any, server: list[str], url: str | None, who: dict[str, Any]) -> None:

@@ -488,6 +488,22 @@ def test_what_is_no_message_is_left_out_and_a_guard_that_crashes_lets_nothing_th
     assert again.result["isError"] if isinstance(again, JSONRPCResponse) else "guarded" in again.error.message
 
 
+def test_a_proxy_ends_by_itself_when_its_client_has_left_and_says_what_is_wrong_with_its_server(
+    tmp_path: Path,
+) -> None:
+    def ended(*server: str) -> Any:
+        return CliRunner().invoke(cli, ["mcp", "--pins", str(tmp_path / "pins.json"), *server])
+
+    gone = ended(*STDIO)
+    assert (gone.exit_code, gone.output) == (0, "")
+    assert isinstance(ended("--", "nothing-there").exception, FileNotFoundError)
+    asked = request("tools/list").message.model_dump_json() + "\n"
+    command = [sys.executable, "-m", "orchestrator.cli", "mcp", "--url", "http://127.0.0.1:1/mcp"]
+    command += ["--pins", str(tmp_path / "pins.json")]
+    broken = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=60, check=False)
+    assert broken.stderr == "Error: the connection broke: ConnectError\n"
+
+
 def test_a_server_that_goes_away_ends_the_relay_and_what_waited_for_it() -> None:
     async def scenario() -> None:
         to_relay, of_server = anyio.create_memory_object_stream[Any](100)

@@ -50,7 +50,7 @@ class Relay:
         self._initializing: set[Any] = set()
 
     async def run(self) -> None:
-        """Until the client has left, or the server has."""
+        """Until the client has left, or the server has; then all four streams are closed."""
         ways = [asyncio.create_task(self._upward()), asyncio.create_task(self._downward())]
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -61,6 +61,8 @@ class Relay:
             for task in over:
                 task.cancel()
             await asyncio.gather(*over, return_exceptions=True)
+            for end in (self._to_client, self._from_client, self._to_server, self._from_server):
+                await end.aclose()
 
     async def _upward(self) -> None:
         async for message in self._from_client:
