@@ -145,17 +145,23 @@ class Exchange:
 
     async def _perform(self, call: Call) -> Reply:
         """One attempt: what the guards made of the request goes out, and what came back is read."""
-        ask = self._departing(call)
+        ask, started = self._departing(call), self.gate.world.clock.now()
         with inside(call.run):
             answer = await self.line.send(self._send, ask)
             kept = False
             try:
                 reply = await self._heard(answer, call)
-                kept = reply.live
+                kept = reply.live and not self._late(call, started)
                 return reply
             finally:
                 if not kept:
                     await self.line.close(answer)
+
+    def _late(self, call: Call, started: float) -> bool:
+        """Whether an attempt took longer than anybody waits for it, as one may in a thread left behind."""
+        now, deadline = self.gate.world.clock.now(), call.run.deadline
+        spent = call.timeout is not None and now - started > call.timeout
+        return spent or (deadline is not None and now > deadline)
 
     def _departing(self, call: Call) -> Ask:
         if call.via:

@@ -28,6 +28,7 @@ from guards.mask import Mask
 from guards.retry import Retry
 from guards.schema import Schema
 from guards.secrets import Secrets
+from guards.timeout import Timeout
 from orchestrator import Orchestrator, VirtualClock, World
 from orchestrator.boundaries._messages import Ask
 from orchestrator.boundaries._sse import Reader
@@ -709,3 +710,19 @@ def test_without_a_library_the_error_names_the_cure(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(ImportError, match="pip install httpx2"):
         Orchestrator(MASKED).client()
+
+
+def test_a_stream_that_begins_when_nobody_waits_any_more_is_closed() -> None:
+    clock = VirtualClock()
+    begins, given = streaming(events(frame("hi"), frame("", finish="stop")))
+
+    def handler(request: Any) -> Any:
+        clock.advance(9.0)
+        return begins(request)
+
+    gate = Orchestrator(Policy.of(model=[Timeout(seconds=2.0)]), world=World(clock=clock))
+    with gate.client(httpx2.MockTransport(handler)) as client:
+        assert ask(client, stream=True).status_code == 504
+    with gate.session(timeout=5.0), gate.client(httpx2.MockTransport(handler)) as client:
+        assert ask(client, stream=True).status_code == 504
+    assert [body.closed for body in given] == [True, True]
