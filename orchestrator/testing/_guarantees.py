@@ -21,7 +21,7 @@ from guards.schema import Schema
 from orchestrator._engine.chain import chain
 from orchestrator._engine.trace import DRIVEN
 from orchestrator.testing._assertions import leaks_nothing
-from orchestrator.testing._plan import ECHO, Ask, Plan
+from orchestrator.testing._plan import ECHO, Ask, Plan, Step
 from orchestrator.testing._play import Outcome
 from orchestrator.testing._promises import kept
 from orchestrator.testing._rehearsal import Played, Rehearsal
@@ -75,7 +75,7 @@ def _no_leak(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
 
 def _round_trip(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
     for number, (ask, outcome) in enumerate(played):
-        met = played.met[number]
+        met = _met(played, number)
         echoed = met and met[-1].fault == "none" and ECHO in met[-1].text and not met[-1].order
         guards = rehearsal.guards(ask)
         if not echoed or outcome.reply is None or acting(guards, Schema) or not outcome.calls:
@@ -87,6 +87,12 @@ def _round_trip(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
         for value in secrets(ask, guards) if reversible else ():
             if value not in outcome.text:
                 yield "a value that was masked did not come back in an echo"
+
+
+def _met(played: Played, number: int) -> list[Step]:
+    """The steps that calls to the guarded thing itself met, and not those to a helper."""
+    calls = played.outcomes[number].calls
+    return [step for step, call in zip(played.met[number], calls, strict=False) if not call.via]
 
 
 def _no_malformed_output(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
@@ -131,7 +137,7 @@ def _nothing_slips_by(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
         for screen in acting(rehearsal.guards(ask), Screen):
             if screen.then in ("warn", "escalate"):
                 continue  # what a person lets pass may pass
-            left = outcome.calls[0].parts if outcome.calls and "call" in screen.at else ()
+            left = outcome.own[0].parts if outcome.own and "call" in screen.at else ()
             if serious(found for part in left for found in screen.judged(part)):
                 yield f"what {screen.name} should {screen.then} left"
             passed = "".join(outcome.chunks) or outcome.text
@@ -170,8 +176,8 @@ def _masked(rehearsal: Rehearsal, ask: Ask) -> bool:
 
 def _once(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
     for ask, outcome in played:
-        if ask.kind == "tool" and not ask.idempotent and len(outcome.calls) > 1:
-            yield f"a tool that is not idempotent was run {len(outcome.calls)} times"
+        if ask.kind == "tool" and not ask.idempotent and len(outcome.own) > 1:
+            yield f"a tool that is not idempotent was run {len(outcome.own)} times"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +213,12 @@ def _fails_closed(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
 def _transparent(rehearsal: Rehearsal, played: Played) -> Iterator[str]:
     for number, (ask, outcome) in enumerate(played):
         told = [event for event in outcome.events if event.what not in DRIVEN | {"retry", "reserved"}]
-        if told or outcome.reply is None or len(outcome.calls) != 1 or ask.stream:
+        if told or outcome.reply is None or len(outcome.own) != 1 or ask.stream:
             continue
-        asked, left = ask.call(0.0), outcome.calls[0]
+        asked, left = ask.call(0.0), outcome.own[0]
         if left.parts != asked.parts:
             yield "no guard says it touched the call, and it is not what was asked"
-        step = played.met[number][-1]
+        step = _met(played, number)[-1]
         if outcome.text != step.said(left):
             yield "no guard says it touched the reply, and it is not what was said"
 

@@ -58,6 +58,11 @@ class Outcome:
     chunks: list[str] = field(default_factory=list)
 
     @property
+    def own(self) -> list[Call]:
+        """The calls to the guarded thing itself, and not to a helper."""
+        return [call for call in self.calls if not call.via]
+
+    @property
     def text(self) -> str:
         """What the program got to read."""
         if self.reply is None:

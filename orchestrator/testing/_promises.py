@@ -25,6 +25,7 @@ from guards.degrade import Degrade
 from guards.fallback import Fallback
 from guards.hedge import Hedge
 from guards.iterations import Iterations
+from guards.judge import Judge
 from guards.permit import Permit
 from guards.rate_limit import MINUTE, RateLimit
 from guards.residency import Residency, covered
@@ -43,7 +44,7 @@ CHOOSING = (Fallback, Route, Hedge)
 
 
 WAITING = (Concurrency, Hedge, RateLimit, Retry)
-AGAIN = (*CHOOSING, Degrade, Retry, Schema)
+AGAIN = (*CHOOSING, Degrade, Judge, Retry, Schema)
 OUTSIDE = (*AGAIN, Cache, Concurrency, RateLimit)
 
 
@@ -198,7 +199,7 @@ def _retry(guard: Retry, seen: _Seen) -> Iterator[str]:
     for number in seen.numbers:
         if seen.chooses(number):
             continue
-        attempts = seen.attempts(number)
+        attempts = [one for one in seen.attempts(number) if not one[1].via]
         keys = {call.options.get("idempotency_key") for _, call, _, _ in attempts}
         if guard.attempts > 1 and len(attempts) > 1 and len(keys) > 1 and _alone(seen, number, guard):
             yield "retry: attempts of one call do not have the same idempotency key"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -23,8 +23,8 @@ from guards.schema import Schema
 from guards.topics import Topics
 from orchestrator import VirtualClock, World
 from orchestrator.stores.memory import Memory
-from orchestrator.testing import Late, Outcome, play, say
-from policies import Policy
+from orchestrator.testing import Late, Outcome, Plan, Rehearsal, judge, plans, play, say
+from policies import Policy, loads
 from tests.engine.example_guards import ask
 
 HELPERS = {
@@ -534,3 +534,27 @@ def test_with_a_suspicion_no_text_passes_unjudged_that_has_the_score_anywhere(
     assert isinstance(outcome.error, Blocked) == (toxicity(text) >= least)
     assert toxicity(text) >= toxicity(INSULT) - 0.3
     assert played(knowing(Judge(suspicion=least, characters=3)), ask("fine"), []).error is not None
+
+
+RAILS = """
+wardline: 1
+helpers: {judge: {shape: function}, second: {shape: function}}
+model:
+  - {use: deadline, seconds: 60}
+  - {use: mask, entities: [EMAIL_ADDRESS]}
+  - {use: judge, on_error: pass, at: [call, reply], beside: true, ttl: 10s}
+  - {use: judge, on_error: other, other: second, then: reask, at: [reply]}
+  - {use: retry, attempts: 3}
+  - {use: breaker}
+  - {use: timeout, seconds: 5}
+tool:
+  - {use: judge, on_error: pass, at: [call, reply]}
+  - {use: timeout, seconds: 5}
+"""
+REHEARSAL = Rehearsal(loads(RAILS))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(plans())
+def test_every_guarantee_holds_with_judges_whatever_models_and_helpers_say(plan: Plan) -> None:
+    assert judge(REHEARSAL, REHEARSAL.play(plan)) == []
