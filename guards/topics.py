@@ -66,7 +66,9 @@ class Topics:
         yield from whole(self.reader(part), part.text)
         if not _is_looked_at(part) or not (self.allow or self.examples):
             return
-        like = [one for one in self._like.find(part.text) if one.score >= self.similar]
+        like = (
+            [one for one in self._like.find(part.text) if one.score >= self.similar] if self.examples else []
+        )
         for one in like:
             if one.topic in self.deny:
                 message = f"like the examples of the denied topic number {self._number(one.topic)}"

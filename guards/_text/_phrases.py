@@ -6,8 +6,10 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from typing import TypeAlias
 
+from guards._text._match import Terms
 from guards._text._pages import OPEN
 from guards._text._views import CIPHERS, View, folded
 
@@ -31,14 +33,12 @@ class Phrases:
 
     def find(self, text: str) -> Iterator[tuple[int, int, str]]:
         """Where phrases stand, and their topics."""
-        words = [(one[0], one.start(), one.end()) for one in WORD.finditer(text)]
-        for at, (word, start, _) in enumerate(words):
-            for phrase, topic in self.known.get(word, ()):
-                here = words[at : at + len(phrase)]
-                if len(here) == len(phrase) and all(
-                    one[0] == said for one, said in zip(here, phrase, strict=True)
-                ):
-                    yield start, here[-1][2], topic
+        for hit in self._first_words.find(text):
+            words = [(one[0], one.end()) for one in islice(WORD.finditer(text, hit.start), self._most)]
+            for phrase, topic in self.known.get(words[0][0], ()):
+                here = words[: len(phrase)]
+                if tuple(word for word, _ in here) == phrase:
+                    yield hit.start, here[-1][1], topic
 
     def begun(self, text: str) -> Iterator[tuple[int, int]]:
         """Where phrases stand, plain or under a cipher, and where one is begun that the text does not end."""
@@ -60,6 +60,15 @@ class Phrases:
     def _begins(self, word: str) -> bool:
         place = bisect_left(self._firsts, word)
         return place < len(self._firsts) and self._firsts[place].startswith(word)
+
+    @cached_property
+    def _first_words(self) -> Terms:
+        return Terms(self.known)
+
+    @cached_property
+    def _most(self) -> int:
+        """Words of the longest phrase."""
+        return max(len(phrase) for many in self.known.values() for phrase, _ in many)
 
     @cached_property
     def disguised(self) -> dict[str, set[Phrase]]:
