@@ -30,7 +30,10 @@ CERTAIN = 500
 """Characters of a match that is sure to be in one page whole."""
 BEGUN = tuple(partial(pattern.pattern, around=True) for _, _, pattern, _ in SPANS)
 """What may become something encoded, at the end of a text."""
-ESCAPING = re.compile(r"(?:(?:%[0-9A-Fa-f]{0,2})+|\\[uxU]?\{?[0-9A-Fa-f]{0,8}\}?|&#?[0-9A-Za-z]{0,31};?)\Z")
+ESCAPING = re.compile(
+    r"(?:(?:%[0-9A-Fa-f]{0,2})+|\\[uxU]?\{?[0-9A-Fa-f]{0,8}\}?|&#?[0-9A-Za-z]{0,31};?"
+    r"|(?:=(?:[0-9A-F]{0,2}|\r?\n?))+|</?[A-Za-z]{0,10}>?|\*{1,3})\Z"
+)
 """An escape at the end of a text, begun or whole."""
 TOKEN = re.compile(r"[\w@$!|+\u20ac]+\Z")
 APART = re.compile(r"(?<!\w)\w(?:[ \t.\-_*|/,~]{1,3}\w(?!\w))*[ \t.\-_*|/,~]{0,3}\Z")

@@ -48,6 +48,13 @@ BASE32 = re.compile(r"(?<![A-Z0-9=])[A-Z2-7]{24,}={0,6}(?![A-Za-z0-9=])")
 HEX = re.compile(r"(?<![0-9A-Za-z])(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ ,:]?){8,}(?![0-9A-Za-z])")
 BINARY = re.compile(r"(?<!\d)(?:[01]{8}[ ,]?){6,}(?!\d)")
 DECIMAL = re.compile(r"(?<!\d)(?:\d{2,3}[ ,]{1,2}){8,}\d{2,3}(?!\d)")
+OCTAL = re.compile(r"(?<!\d)(?:[0-7]{2,3}[ ,]{1,2}){8,}[0-7]{2,3}(?!\d)")
+BASE58 = re.compile(r"(?<![A-Za-z0-9+/_=-])[1-9A-HJ-NP-Za-km-z]{24,512}(?![A-Za-z0-9+/_=-])")
+UTF7 = re.compile(r"(?<![A-Za-z0-9+/])\+[A-Za-z0-9+/]{16,2048}-")
+UUENCODED = re.compile(r"(?<![ -~])[!-M][ -`]{24,60}(?![ -~])")
+TAGS = re.compile(r"(?<=\w)</?[A-Za-z]{1,10}>(?=\w)")
+STARS = re.compile(r"(?<=\w)\*{1,3}(?=\w)")
+QUOTED = re.compile(r"(?:=(?:[0-9A-F]{2}|\r?\n)){2,}")
 PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 ESCAPE = re.compile(r"\\u\{?([0-9A-Fa-f]{4,6})\}?|\\x([0-9A-Fa-f]{2})|\\U([0-9A-Fa-f]{8})|\\([0-7]{3})")
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,31});")
@@ -68,10 +75,22 @@ KEYS = (
     "what", "must", "tell", "password", "secret", "rules",
     "output", "please",
 )  # fmt: skip
+DIGITS58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+BRAILLE: Mapping[str, str] = {
+    chr(0x2800 + dots): letter
+    for letter, dots in zip(
+        "abcdefghijklmnopqrstuvwxyz",
+        (1, 3, 9, 25, 17, 11, 27, 19, 10, 26, 5, 7, 13, 29, 21, 15, 31, 23, 14, 30, 37, 39, 58, 45, 61, 53),
+        strict=True,
+    )
+}
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+KEYBOARD = "qwertyuiopasdfghjklzxcvbnm"
 CIPHERS: Mapping[str, dict[int, int]] = {
     **{f"rot{n}": str.maketrans(ALPHABET, ALPHABET[n:] + ALPHABET[:n]) for n in range(1, 26)},
     "atbash": str.maketrans(ALPHABET, ALPHABET[::-1]),
+    "key right": str.maketrans(KEYBOARD, KEYBOARD[1:] + KEYBOARD[:1]),
+    "key left": str.maketrans(KEYBOARD, KEYBOARD[-1:] + KEYBOARD[:-1]),
 }
 
 
@@ -163,6 +182,8 @@ def _folded(char: str, latin: bool) -> str:
         return chr(ord(char) - 0x1F1E6 + ord("a"))
     if "\U0001f130" <= char <= "\U0001f189":
         return chr((ord(char) - 0x1F130) % 32 % 26 + ord("a"))
+    if "\u2801" <= char <= "\u283f":
+        return BRAILLE.get(char, char)
     plain = HIDDEN.sub("", normalize("NFKD", normalize("NFKC", char).lower()))
     return plain.translate(LOOKALIKES) if latin else plain
 
@@ -205,6 +226,8 @@ def _ciphered_keys() -> dict[str, list[str]]:
         for n in range(1, 26):
             found.setdefault(key.translate(CIPHERS[f"rot{26 - n}"]), []).append(f"rot{n}")
         found.setdefault(key.translate(CIPHERS["atbash"]), []).append("atbash")
+        for one, back in (("key left", "key right"), ("key right", "key left")):
+            found.setdefault(key.translate(CIPHERS[one]), []).append(back)
         found.setdefault(key[::-1], []).append("reversed")
     return {word: names for word, names in found.items() if word not in ENGLISH}
 
@@ -276,6 +299,39 @@ def _hex(text: str) -> str:
     return _utf8(bytes.fromhex(digits)) if len(digits) % 2 == 0 else ""
 
 
+def _octal(text: str) -> str:
+    return _decimal(" ".join(str(int(one, 8)) for one in re.findall(r"\d+", text)))
+
+
+def _base58(text: str) -> str:
+    number = 0
+    for char in text:
+        number = number * 58 + DIGITS58.index(char)
+    return _utf8(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+
+
+def _utf7(text: str) -> str:
+    try:
+        return text.encode("ascii").decode("utf-7")
+    except UnicodeDecodeError:
+        return ""
+
+
+def _uu(text: str) -> str:
+    try:
+        return _utf8(binascii.a2b_uu(text))
+    except binascii.Error:
+        return ""
+
+
+def _nothing(found: re.Match[str]) -> str:
+    return ""
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return bytes.fromhex("".join(found[0].replace("=", "").split())).decode("utf-8", "replace")
+
+
 def _binary(text: str) -> str:
     return _utf8(bytes(int(one, 2) for one in re.findall("[01]{8}", text)))
 
@@ -310,17 +366,25 @@ LONG, PAIRS, NUMBERS = (
     re.compile(r"(?:[0-9A-Fa-f]{2}[ ,:\\x0]{0,3}){6}"),
     re.compile(r"\d\d[ ,]{1,2}\d\d"),
 )
+CAPITALS = re.compile(r"[ -`]{24}")
 DASHES = re.compile(r"[.-] [.-]")
 SPANS: tuple[tuple[str, re.Pattern[str], re.Pattern[str], Callable[[str], str]], ...] = (
     ("base64", LONG, BASE64, _base64),
     ("base32", LONG, BASE32, _base32),
     ("hex", PAIRS, HEX, _hex),
+    ("base58", LONG, BASE58, _base58),
+    ("utf-7", LONG, UTF7, _utf7),
+    ("uuencode", CAPITALS, UUENCODED, _uu),
+    ("octal", NUMBERS, OCTAL, _octal),
     ("binary", NUMBERS, BINARY, _binary),
     ("decimal", NUMBERS, DECIMAL, _decimal),
     ("morse", DASHES, MORSE, _morse),
 )
 ESCAPES: tuple[tuple[str, str, re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     ("url", "%", PERCENT, _percent),
+    ("quoted", "=", QUOTED, _quoted),
+    ("tags", "<", TAGS, _nothing),
+    ("stars", "*", STARS, _nothing),
     ("escape", "\\", ESCAPE, _escape),
     ("entity", "&", ENTITY, _entity),
 )

@@ -131,10 +131,6 @@ NAMED: Mapping[str, Encode] = {
     "tags": lambda text: "hi" + "".join(chr(0xE0000 + ord(c)) for c in text if c.isascii()),
     "struck through": lambda text: "".join(f"{char}\u0336" for char in text),
     "mixed case": lambda text: "".join(c.upper() if n % 2 else c.lower() for n, c in enumerate(text)),
-}  # fmt: skip
-UNSEEN: Mapping[str, Encode] = {
-    "ascii85": lambda text: base64.a85encode(text.encode()).decode(),
-    "base85": lambda text: base64.b85encode(text.encode()).decode(),
     "base58": _base58,
     "uuencode": lambda text: binascii.b2a_uu(text.encode()[:45]).decode(),
     "quoted-printable": lambda text: quopri.encodestring(
@@ -143,12 +139,19 @@ UNSEEN: Mapping[str, Encode] = {
     "octal escapes": _each("\\{:03o}"),
     "octal numbers": _each("{:o}", " "),
     "utf-7": lambda text: f"+{base64.b64encode(text.encode('utf-16-be')).decode().rstrip('=')}-",
+    "keyboard": _swap("".join(KEYBOARD[(KEYBOARD.index(c) + 1) % 26] for c in LETTERS)),
+    "braille": _braille,
+    "piled accents": lambda text: "".join(f"{char}\u0301\u0323\u0330" for char in text),
+    "markdown": _words(lambda word: f"**{word[:2]}**{word[2:]}"),
+    "html tags": _words(lambda word: f"<b>{word[:2]}</b>{word[2:]}"),
+}  # fmt: skip
+UNSEEN: Mapping[str, Encode] = {
+    "ascii85": lambda text: base64.a85encode(text.encode()).decode(),
+    "base85": lambda text: base64.b85encode(text.encode()).decode(),
     "deflated base64": lambda text: _base64(zlib.compress(text.encode()).decode("latin-1")),
     "rot47": _rot47,
-    "keyboard": _swap("".join(KEYBOARD[(KEYBOARD.index(c) + 1) % 26] for c in LETTERS)),
     "spelling alphabet": _nato,
     "letter numbers": _numbers,
-    "braille": _braille,
     "pig latin": _words(_pig),
     "words backwards": _words(lambda word: word[::-1]),
     "word order": lambda text: " ".join(text.split()[::-1]),
@@ -157,9 +160,6 @@ UNSEEN: Mapping[str, Encode] = {
     "camel case": _words(str.capitalize, ""),
     "without vowels": lambda text: re.sub("(?<=[a-z])[aeiou](?=[a-z])", "", text),
     "one word a line": _words(str, "\n"),
-    "piled accents": lambda text: "".join(f"{char}\u0301\u0323\u0330" for char in text),
-    "markdown": _words(lambda word: f"**{word[:2]}**{word[2:]}"),
-    "html tags": _words(lambda word: f"<b>{word[:2]}</b>{word[2:]}"),
     "doubled letters": lambda text: re.sub(r"([aeiou])", r"\1\1", text),
     "escaped json": lambda text: html.escape(text).replace("e", "\\u0065").replace("o", "\\u006f"),
 }  # fmt: skip
