@@ -29,7 +29,7 @@ from guards.permit import Permit, PermitRule
 from guards.retry import Retry
 from guards.timeout import Timeout
 from orchestrator import Orchestrator
-from orchestrator.boundaries._mcp.tools import Toolbox, said
+from orchestrator.boundaries._mcp.tools import Toolbox, known, said
 from orchestrator.boundaries.mcp import Middleware, Pins, Relay, Session
 from orchestrator.cli import cli
 from policies import Policy
@@ -409,6 +409,27 @@ def test_a_tool_that_hangs_ends_in_time_and_the_server_is_told(who: str, mode: s
 
     guards = [Timeout(seconds=0.2)] if who == "policy" else []
     assert asyncio.run(by_relay(gate(*guards), use, mode))
+
+
+def test_all_pages_are_listed_before_a_tool_that_nobody_has_listed_is_called() -> None:
+    pages = {None: {"tools": [{"name": "a"}], "nextCursor": "2"}, "2": {"tools": [{"name": "b"}]}}
+    asked = []
+
+    async def lists(cursor: Any) -> Any:
+        asked.append(cursor.get("cursor"))
+        return pages[cursor.get("cursor")]
+
+    async def use() -> None:
+        box = Toolbox(gate(), Pins())
+        for name, times in (("b", 2), ("a", 2), ("c", 4)):
+            await known(box, name, lists)
+            assert len(asked) == times
+            assert ("isError" in await box.called(name, {}, done)) == (name == "c")
+        box.stale = True
+        await known(box, "a", lists)
+        assert asked == [None, "2"] * 3
+
+    asyncio.run(use())
 
 
 def test_only_tools_that_are_named_idempotent_are_retried() -> None:
