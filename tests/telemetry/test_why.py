@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -284,6 +285,10 @@ def test_the_demo_says_how_to_see_why_its_dearest_document_cost_most(
 # Over any policy and any plan
 
 
+def traced(rehearsal: Rehearsal) -> World:
+    return replace(rehearsal._world(), traced=True)
+
+
 def told_of(rehearsal: Rehearsal, outcomes: list[Any]) -> Iterator[tuple[Any, list[Trace]]]:
     clock = count(1.7e9).__next__
     tell = Teller(Names(KEY), rehearsal.policy, clock)
@@ -301,7 +306,7 @@ def told_of(rehearsal: Rehearsal, outcomes: list[Any]) -> Iterator[tuple[Any, li
 def test_the_sum_of_a_requests_steps_equals_the_ledger(text: str, data: st.DataObject) -> None:
     policy = loads(text)
     rehearsal = Rehearsal(policy)
-    played = rehearsal.play(data.draw(plans(scope_of(policy))))
+    played = rehearsal.play(data.draw(plans(scope_of(policy))), world=traced(rehearsal))
     for outcome, events in told_of(rehearsal, played.outcomes):
         told = explain(events, policy.models)
         steps = [step for _, step in told.walk()]
@@ -329,7 +334,7 @@ def test_no_personal_value_stands_in_the_store_or_in_what_is_told_of_it(
 ) -> None:
     policy = loads(text)
     rehearsal = Rehearsal(policy)
-    played = rehearsal.play(data.draw(plans(scope_of(policy))))
+    played = rehearsal.play(data.draw(plans(scope_of(policy))), world=traced(rehearsal))
     personal = {value for ask in played.plan.asks for value in ask.personal if len(value) > 6}
     with tempfile.TemporaryDirectory() as folder:
         path, left = Path(folder) / "traces.db", list[str]()
