@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 HELD_CHARACTERS = 65_536
 # What a check sees before the text in hand, at the least.
 CONTEXT = 64
+# So much may be held and looked at again with every piece that comes.
+EAGER = 128
 
 
 SAID = Part(text="", role="assistant", origin="untrusted")
@@ -100,7 +102,7 @@ class Window:
         self.reader = reader(check, part)
         self.then, self.note, self.refusal = then, note, refusal
         self.most = most + 2 * (check.window or 0)
-        self.held, self.start = "", 0
+        self.held, self.unread, self.start = "", "", 0
         self.found: list[Finding] = []
 
     def feed(self, text: str) -> str:
@@ -111,7 +113,12 @@ class Window:
 
     def _passed(self, text: str, *, final: bool) -> str:
         self.held += text
-        found, edge = self.reader.read(text, final=final)
+        self.unread += text
+        # What is held for long is read again each time, so it is when there is a good deal more of it.
+        if not final and len(self.unread) * 8 < len(self.held) - EAGER:
+            return ""
+        found, edge = self.reader.read(self.unread, final=final)
+        self.unread = ""
         self.found += found
         edge = _before_matches(self.found, edge)
         settled = tuple(sorted((one for one in self.found if one.start < edge), key=_place))

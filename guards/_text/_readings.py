@@ -65,14 +65,17 @@ class Disguises(Held):
     def begun(self, text: str, start: int) -> Spans:
         return {span for span in self._spans(View("plain", text), 0, start) if span[0] >= start}
 
-    def _spans(self, view: View, depth: int, start: int = 0) -> Iterator[tuple[int, int]]:
+    def _spans(
+        self, view: View, depth: int, start: int = 0, *, whole: bool = True
+    ) -> Iterator[tuple[int, int]]:
         for variant in _variants(view):
             for span in self.sought.begun(variant.text):
                 yield _placed(variant, *span)
         yield from self._encoded(view, start)
-        if tail := ESCAPING.search(view.text):
+        if whole and (tail := ESCAPING.search(view.text)):
             yield _placed(view, tail.start(), OPEN)
-            yield from self._spans(view.edited(view.name, view.text[: tail.start()]), depth, start)
+            before = view.edited(view.name, view.text[: tail.start()])
+            yield from self._spans(before, depth, start, whole=False)
         if depth < DEPTH:
             for name, sign, pattern, replace in ESCAPES:
                 if sign in view.text and pattern.search(view.text):
