@@ -726,3 +726,40 @@ def test_a_stream_that_begins_when_nobody_waits_any_more_is_closed() -> None:
     with gate.session(timeout=5.0), gate.client(httpx2.MockTransport(handler)) as client:
         assert ask(client, stream=True).status_code == 504
     assert [body.closed for body in given] == [True, True]
+
+
+def test_a_stream_that_begins_with_the_provider_s_error_is_told_as_it_came_after_another_try() -> None:
+    first = b": wait\n\n", events({"error": {"code": "theirs", "message": "busy"}})
+    handler, given = streaming(*first)
+    policy = Policy.of(model=[Fallback(models=("other",), errors=("failed", "unavailable"))], models=OTHER)
+    for response in both(httpx2, policy, handler, lambda c: ask(c, stream=True)):
+        assert error_of(data_of(response.content)) == "theirs"
+    assert len(given) == 4
+    assert all(body.closed for body in given)
+
+
+OTHER = {"other": Model(id="other", price="none")}
+
+
+def test_a_reply_that_is_far_too_large_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.boundaries._coding.LARGEST_BODY", 1_000)
+    given: list[Bytes] = []
+
+    def handler(request: Any) -> Any:
+        given.append(Bytes([b" " * 100] * 1_000))
+        return httpx2.Response(200, stream=given[-1], headers={"content-type": "application/json"})
+
+    for response in both(httpx2, MASKED, handler, ask):
+        assert response.status_code == 502
+    assert all(body.closed and body.read == 11 for body in given)
+
+
+def test_a_helper_is_not_asked_by_the_program_s_own_request() -> None:
+    def judging(call: Call) -> Flow:
+        return (yield replace(call, via="nobody"))
+
+    def handler(request: Any) -> Any:
+        raise AssertionError("asked")
+
+    for response in both(httpx2, Policy.of(model=[judging]), handler, ask):
+        assert response.status_code in (403, 500)
