@@ -35,6 +35,7 @@ BEFORE = 48
 """How many characters before a phrase say whether somebody else's words are told."""
 
 CHUNK = re.compile(r"[^\W_]+(?:[*@$!|+]+[^\W_]+)*[$*]*|[@$][^\W_]+(?:[*@$!|+]+[^\W_]+)*[$*]*")
+SIGNS = "*@$!|+"
 GAP = re.compile(r"[^\w.?;:\n]{0,3}[\s_-]?[^\w.?;:\n]{0,3}")
 PLAIN = re.compile(r"[^\W_]+")
 ODD = re.compile(r"[*@$!|+01345789](?:(?=[a-z])|(?<=[a-z][*$01345789]))")
@@ -129,7 +130,8 @@ class Lexicon:
         tail = text[-SPAN - LONGEST :]
         view = folded(View("plain", tail), latin=True)
         written = self._words(view.text)
-        words = _settled(written, len(view.text))
+        end = len(view.text.rstrip(SIGNS))
+        words = _settled(written, end)
         at = len(words)
         while at and words[at - 1].linked and words[at - 1].text in self._known:
             at -= 1
@@ -139,6 +141,8 @@ class Lexicon:
             if any(_reached(rule, words, at)[1] for rule in self._first.get(word.text, ()))
         ]
         starts += [one.start for one in written[len(words) :] if one.end - one.start <= LONGEST][:1]
+        # A sign at the end may go on with what stands before it, or begin a word.
+        starts += [end] if end < len(view.text) else []
         held = [len(tail) - view.span(start, start + 1)[0] for start in starts]
         # What has become too long is no phrase any more.
         return len(text) - max((one for one in held if one <= SPAN), default=0)
@@ -263,7 +267,7 @@ def _reached(rule: Rule, words: list[Word], at: int) -> tuple[set[int], bool]:
 
 def _settled(words: list[Word], length: int) -> list[Word]:
     """The words that more text cannot change: not one at the very end, nor letters there that stand apart."""
-    count = len(words) - bool(words and words[-1].end == length)
+    count = len(words) - bool(words and words[-1].end >= length)
     if count < len(words) and words[count].end - words[count].start > 1:
         return words[:count]
     first, after = count, words[count].start if count < len(words) else length

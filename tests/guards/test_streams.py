@@ -48,6 +48,7 @@ def test_a_redacted_stream_is_the_redacted_whole(name: str, told: Any, chunks: l
 @settings(max_examples=40, deadline=None)
 @given(chunks=flows())
 @example(chunks=["acme", "\u202e", "The"])
+@example(chunks=["4ss", "@", "d", "b.x ", "@", "ss "])
 @example(chunks=["b e t t i n g  o d d s n", "a"])
 def test_no_beginning_of_a_blocked_match_is_let_go(name: str, told: Any, chunks: list[str]) -> None:
     check, text = made(name, told), "".join(chunks)
