@@ -232,6 +232,20 @@ def cut(body: str | bytes, places: list[int]) -> list[Any]:
     return [body[a:b] for a, b in pairwise(sorted({0, len(body), *(p % (len(body) + 1) for p in places)}))]
 
 
+def answering(said: str, pieces: list[int], bytes_cut: list[int], *, stream: bool) -> Callable[[Any], Any]:
+    """An upstream that says this, with what it was asked in it, its events and its bytes cut anywhere."""
+
+    def handler(request: Any) -> Any:
+        answer = said.replace("{asked}", json.loads(request.content)["messages"][-1]["content"])
+        if not stream:
+            body = Bytes(cut(json.dumps(completion(answer)).encode(), bytes_cut))
+            return httpx2.Response(200, stream=body, headers={"content-type": "application/json"})
+        told = events(*map(frame, cut(answer, pieces)), frame("", finish="stop"), "[DONE]")
+        return httpx2.Response(200, stream=Bytes(cut(told, bytes_cut)), headers=EVENT_STREAM)
+
+    return handler
+
+
 def by_function(
     policy: Policy, prompt: str, said: str, pieces: list[int], *, stream: bool
 ) -> tuple[str, str]:
@@ -276,15 +290,12 @@ def test_for_any_request_and_reply_in_any_bytes_the_transport_gives_what_the_fun
     policy = Policy.of(model=POLICIES[name])
     expected = by_function(policy, prompt, said, pieces, stream=stream)
 
-    def handler(request: Any) -> Any:
-        answer = said.replace("{asked}", json.loads(request.content)["messages"][-1]["content"])
-        if not stream:
-            body = Bytes(cut(json.dumps(completion(answer)).encode(), bytes_cut))
-            return httpx2.Response(200, stream=body, headers={"content-type": "application/json"})
-        told = events(*map(frame, cut(answer, pieces)), frame("", finish="stop"), "[DONE]")
-        return httpx2.Response(200, stream=Bytes(cut(told, bytes_cut)), headers=EVENT_STREAM)
-
-    for response in both(httpx2, policy, handler, lambda client: ask(client, stream=stream, text=prompt)):
+    for response in both(
+        httpx2,
+        policy,
+        answering(said, pieces, bytes_cut, stream=stream),
+        lambda client: ask(client, stream=stream, text=prompt),
+    ):
         if stream and response.status_code == 200:
             values = data_of(response.content)
             assert (text_of(values).get(0, ""), error_of(values)) == expected

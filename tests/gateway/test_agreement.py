@@ -13,19 +13,7 @@ from orchestrator.boundaries._gateway.settings import Settings
 from orchestrator.boundaries._messages import Answer, Ask
 from orchestrator.boundaries.gateway import Gateway
 from policies import Policy
-from tests.boundaries.test_http import (
-    CUTS,
-    EVENT_STREAM,
-    POLICIES,
-    SAYINGS,
-    SECRET,
-    URL,
-    Bytes,
-    completion,
-    cut,
-    events,
-    frame,
-)
+from tests.boundaries.test_http import CUTS, POLICIES, SAYINGS, SECRET, URL, answering
 
 
 class Serving:
@@ -90,14 +78,7 @@ def test_for_any_request_and_reply_in_any_bytes_the_gateway_gives_what_the_trans
 ) -> None:
     policy = Policy.of(model=POLICIES[name])
 
-    def handler(request: Any) -> Any:
-        answer = said.replace("{asked}", json.loads(request.content)["messages"][-1]["content"])
-        if not stream:
-            body = Bytes(cut(json.dumps(completion(answer)).encode(), bytes_cut))
-            return httpx2.Response(200, stream=body, headers={"content-type": "application/json"})
-        told = events(*map(frame, cut(answer, pieces)), frame("", finish="stop"), "[DONE]")
-        return httpx2.Response(200, stream=Bytes(cut(told, bytes_cut)), headers=EVENT_STREAM)
-
+    handler = answering(said, pieces, bytes_cut, stream=stream)
     body = {"model": "m-1", "messages": [{"role": "user", "content": prompt}], "stream": stream}
     assert _plain(through_gateway(policy, handler, body)) == _plain(through_transport(policy, handler, body))
 
