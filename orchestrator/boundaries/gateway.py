@@ -30,6 +30,7 @@ from orchestrator.boundaries._wire import find, spoken
 from orchestrator.stores.sqlite import Sqlite
 
 if TYPE_CHECKING:
+    from orchestrator.telemetry.anomalies import Alert
     from orchestrator.telemetry.evidence import Evidence
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -71,6 +72,7 @@ def check(settings: Settings) -> None:
     if settings.keys:
         Keys(settings.keys).close()
     _world(settings)
+    _alarms(settings)
 
 
 class Gateway:
@@ -118,6 +120,7 @@ class Gateway:
             reloading.cancel()
             if self.evidence is not None:
                 await asyncio.to_thread(self.evidence.close)
+            await self.served.aclose()
             await self._client.close()
             self._client = None
 
@@ -351,18 +354,31 @@ def _metrics() -> Any:
 
 
 def _evidence(settings: Settings, metrics: Any) -> Evidence | None:
-    if metrics is None and not settings.traces:
+    if metrics is None and not (settings.traces or settings.alerts):
         return None
+    from orchestrator.telemetry.anomalies import Anomalies
     from orchestrator.telemetry.evidence import Evidence
     from orchestrator.telemetry.traces import TraceStore
 
-    return Evidence(store=TraceStore(settings.traces) if settings.traces else None, metrics=metrics)
+    store = TraceStore(settings.traces) if settings.traces else None
+    return Evidence(store=store, metrics=metrics, sinks=[Anomalies(one) for one in _alarms(settings)])
+
+
+def _alarms(settings: Settings) -> list[Callable[[Alert], None]]:
+    from orchestrator.telemetry.alarms import alarm
+
+    secret = _secret(settings.alert_key_env, "the secret that signs alerts")
+    return [alarm(said, secret) for said in settings.alerts]
 
 
 def _world(settings: Settings) -> World:
     if not settings.store:
         return World()
-    key = ""
-    if settings.store_key_env and not (key := os.environ.get(settings.store_key_env, "")):
-        raise ValueError(f"the environment has no {settings.store_key_env}; set it to the store's key")
-    return World(store=Sqlite(settings.store, key))
+    return World(store=Sqlite(settings.store, _secret(settings.store_key_env, "the store's key")))
+
+
+def _secret(variable: str, what: str) -> str:
+    """What a variable of the environment holds; nothing where none is named.  Raises ValueError."""
+    if variable and not os.environ.get(variable):
+        raise ValueError(f"the environment has no {variable}; set it to {what}")
+    return os.environ[variable] if variable else ""

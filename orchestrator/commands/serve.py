@@ -40,6 +40,13 @@ FILE = click.Path(dir_okay=False)
     "--metrics/--no-metrics", default=True, show_default=True, help="Whether to count for /metrics."
 )
 @click.option(
+    "--alert",
+    "alerts",
+    multiple=True,
+    help="Who is told of anomalies: log, a webhook's URL, or a command that reads JSON. May be repeated.",
+)
+@click.option("--alert-key-env", default="", help="The variable with the secret that signs webhooks.")
+@click.option(
     "--unknown",
     type=click.Choice(["refuse", "pass"]),
     default="refuse",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -33,6 +34,18 @@ SHORTEST_SECRET = 16
 def log(alert: Alert) -> None:
     """Warn in the log named `wardline.anomalies`, with the alert as the record's `alert`."""
     LOGGER.warning("%s", alert, extra={"alert": alert.to_dict()})
+
+
+def alarm(said: str, secret: str = "") -> Callable[[Alert], None]:
+    """Who is told, as a command line says it: `log`, a webhook's URL, or a command with its words.
+
+    `secret` signs what a webhook is sent.  Raises ValueError.
+    """
+    if said == "log":
+        return log
+    if said.startswith(("https://", "http://")):
+        return Webhook(said, secret)
+    return Command(shlex.split(said))
 
 
 class Deliveries:

@@ -257,6 +257,8 @@ def _until(client: socket.socket, mark: bytes) -> bytes:
         ({"upstreams": ()}, "no upstream"),
         ({"policies": ("a=x", "a=y")}, "two policies"),
         ({"store": "state.db", "store_key_env": "NOT_THERE"}, "NOT_THERE"),
+        ({"alerts": ("https://h",)}, "secret must have"),
+        ({"alerts": ("",)}, "list of words"),
     ],
 )
 def test_wrong_settings_never_start(
@@ -300,3 +302,19 @@ def test_metrics_and_traces_tell_of_what_passed(served: Any, policy: str, tmp_pa
         assert sum(database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables) > 0
     with gateway(url, policy, metrics=False) as base:
         assert CLIENT.get(f"{base}/metrics").status_code == 404
+
+
+def test_anomalies_are_told_to_whom_the_settings_say(
+    served: Any, policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, url = served
+    monkeypatch.setenv("ALERTS", "sixteen characters")
+    alerts = ("log", "https://example.com/hook", f"touch {tmp_path / 'alert'}")
+    settings = Settings(
+        policies=(policy,), upstreams=(f"up={url}",), alerts=alerts, alert_key_env="ALERTS", metrics=False
+    )
+    assert "sixteen" not in str(settings.environment())
+    evidence = Gateway(settings).evidence
+    assert evidence is not None
+    assert len(evidence._sinks) == len(alerts)
+    evidence.close()

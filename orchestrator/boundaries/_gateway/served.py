@@ -88,6 +88,11 @@ class Served:
             fresh.append(name)
         return fresh
 
+    async def aclose(self) -> None:
+        """Close the connections to helpers."""
+        for gate in self._gates.values():
+            await gate.helpers.aclose()
+
     def _loaded(self, source: str) -> Orchestrator:
         gate = Orchestrator.from_policy(source, world=self._world, evidence=self._evidence)
         _warm(gate)

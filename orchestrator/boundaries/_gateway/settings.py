@@ -30,6 +30,8 @@ class Settings:
     store_key_env: str = ""
     traces: str = ""
     metrics: bool = True
+    alerts: tuple[str, ...] = ()
+    alert_key_env: str = ""
     unknown: Literal["pass", "refuse"] = "refuse"
     body_bytes: int = 20_000_000
     body_seconds: float = 60.0
