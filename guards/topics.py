@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from guards._stream import Reader, whole
@@ -112,7 +113,7 @@ class Topics:
         plain = folded(View("plain", text)).text
         if any(self._allowed.find(plain)):
             return False
-        return sum(1 for _ in WORD.finditer(plain)) >= self.least
+        return sum(1 for _ in islice(WORD.finditer(plain), self.least)) >= self.least
 
 
 def _is_looked_at(part: Part) -> bool:

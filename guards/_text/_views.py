@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from unicodedata import normalize
 
+from guards._text import _signs as signs
+
 DEPTH = 3
 DECODED = 65_536
 LAYERS = 64
@@ -146,9 +148,10 @@ def views(text: str) -> Iterator[View]:
 
 def variants(plain: View) -> Iterator[View]:
     """The readings of a normalised text that undo how its letters are written."""
-    if LEETING.search(plain.text):
+    data = signs.seen(plain.text)
+    if signs.LEETING(data) and LEETING.search(plain.text):
         yield plain.edited("leet", LEETED.sub(lambda found: found[0].translate(LEET), plain.text))
-    if SPACED.search(plain.text):
+    if signs.SPACED(data) and SPACED.search(plain.text):
         yield joined(plain)
     yield from ciphered(plain)
 
@@ -158,7 +161,7 @@ def folded(view: View, latin: bool | None = None) -> View:
 
     With `latin`, letters that look like Latin ones are read as such; None: where most of the text is Latin.
     """
-    if view.text.isascii() and not HIDDEN.search(view.text):
+    if view.text.isascii() and not signs.controlled(view.text.encode()):
         return view.edited(view.name, view.text.lower())
     if latin is None:
         latin = 2 * len(FOREIGN.findall(view.text)) < len(view.text)
@@ -207,8 +210,8 @@ def joined(view: View, apart: re.Pattern[str] = SPACED) -> View:
 
 def ciphered(view: View) -> Iterator[View]:
     """The text under each cipher of letters under which several words of an instruction are in it."""
-    words = set(re.findall(r"[a-z]{3,}", view.text))
-    hits = Counter(name for word in words for name in CIPHERED.get(word, ()))
+    words = signs.words(signs.seen(view.text)) & CIPHERED.keys()
+    hits = Counter(name for word in sorted(words) for name in CIPHERED[word])
     for name, count in hits.items():
         if count < 2:
             continue
@@ -219,7 +222,7 @@ def ciphered(view: View) -> Iterator[View]:
             yield view.edited(name, view.text.translate(CIPHERS[name]))
 
 
-def _ciphered_keys() -> dict[str, list[str]]:
+def _ciphered_keys() -> dict[bytes, list[str]]:
     """Each key under each cipher, and which cipher reads it back."""
     found: dict[str, list[str]] = {}
     for key in KEYS:
@@ -229,7 +232,7 @@ def _ciphered_keys() -> dict[str, list[str]]:
         for one, back in (("key left", "key right"), ("key right", "key left")):
             found.setdefault(key.translate(CIPHERS[one]), []).append(back)
         found.setdefault(key[::-1], []).append("reversed")
-    return {word: names for word, names in found.items() if word not in ENGLISH}
+    return {word.encode(): names for word, names in found.items() if word not in ENGLISH}
 
 
 ENGLISH = frozenset(KEYS) | {"won", "lla", "era", "saw", "raw", "tow", "nos"}
@@ -238,8 +241,9 @@ CIPHERED = _ciphered_keys()
 
 def decoded(view: View) -> Iterator[View]:
     """What is encoded in a text: base64, base32, hex, binary, decimal and Morse code, and escapes."""
+    shown = signs.spans(signs.seen(view.text))
     for name, gate, pattern, decode in SPANS:
-        if not gate.search(view.text):
+        if name not in shown or not gate.search(view.text):
             continue
         for found in pattern.finditer(view.text):
             if (text := decode(found[0])) and readable(text):
