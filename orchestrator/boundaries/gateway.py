@@ -39,6 +39,8 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 LOG = logging.getLogger("wardline.gateway")
 POLICY = b"x-wardline-policy"
+REQUEST = b"x-wardline-request"
+"""The header that tells a client by which id `wardline why` knows its request."""
 OURS = frozenset({POLICY, b"host", b"content-length"})
 """Headers that are for the gateway, or made anew on the way to an upstream."""
 JSON: Headers = [(b"content-type", b"application/json")]
@@ -152,8 +154,9 @@ class Gateway:
         begun = False
         try:
             async with asyncio.timeout(self.settings.seconds + GRACE):
-                with gate.session(**self._named(gate, key)):
+                with gate.session(**self._named(gate, key)) as run:
                     answer = await aexchange(gate, ask, self._send, unknown=self.settings.unknown)
+                    answer.headers = [*answer.headers, (REQUEST, run.request_id.encode())]
                     begun = True
                     await _say(send, answer)
         except TimeoutError:
@@ -312,7 +315,8 @@ async def _left(receive: Receive, request: asyncio.Task[Any] | None) -> None:
 
 
 async def _say(send: Send, answer: Answer) -> None:
-    headers = travelling(answer.headers)
+    # The server tells its own date.
+    headers = [pair for pair in travelling(answer.headers) if pair[0].lower() != b"date"]
     if answer.chunks is None:
         headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
         headers.append((b"content-length", b"%d" % len(answer.body)))

@@ -11,11 +11,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 
 from orchestrator.boundaries._gateway.keys import Key, Keys
 from orchestrator.boundaries._gateway.settings import Settings
 from orchestrator.boundaries._gateway.upstreams import UpstreamsError
 from orchestrator.boundaries.gateway import Gateway, check
+from orchestrator.cli import cli
 from tests.gateway.serving import gateway, serving
 
 POLICY = """\
@@ -293,13 +295,17 @@ def test_metrics_and_traces_tell_of_what_passed(served: Any, policy: str, tmp_pa
 
     _, url = served
     with gateway(url, policy, traces=str(tmp_path / "traces.db")) as base:
-        CLIENT.post(f"{base}/v1/chat/completions", json=ASKED)
+        said = CLIENT.post(f"{base}/v1/chat/completions", json=ASKED)
         told = CLIENT.get(f"{base}/metrics").text
     assert 'wardline_crossings_total{boundary="model",outcome="ok",target="m"} 1.0' in told
     assert "ann@example.com" not in told
     with sqlite3.connect(tmp_path / "traces.db") as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         assert sum(database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables) > 0
+    why = CliRunner().invoke(
+        cli, ["why", said.headers["x-wardline-request"], "--traces", str(tmp_path / "traces.db")]
+    )
+    assert (why.exit_code, len(said.headers.get_list("date"))) == (0, 1)
     with gateway(url, policy, metrics=False) as base:
         assert CLIENT.get(f"{base}/metrics").status_code == 404
 
