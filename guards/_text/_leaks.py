@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from guards._stream import Reader, whole
+from guards._text import _signs as signs
 from guards._text._case import folded
 from guards._text._match import Prefixes
 from guards._text._pages import OPEN, Pages
@@ -22,6 +23,8 @@ ODD, BLANK, PREFIX = re.compile(r"[^A-Za-z0-9]+"), re.compile(r"\s+"), re.compil
 # What may become the sign before a number when more text comes.
 CUT = re.compile(r"(?:0|\\)\Z")
 WORD = re.compile(r"\w+")
+DIGITS = bytes(LEET.get(code, code) for code in range(256))
+"""What digits stand for, in bytes."""
 PAGE, STRIDE = 8_000, 7_000
 """Characters that are read at a time, and after which the next ones begin."""
 GRAM = 4
@@ -89,11 +92,18 @@ class Forms:
     def __init__(self, mark: str) -> None:
         ciphered = {mark, *(mark.translate(table) for table in CIPHERS.values())}
         self.prefixes = Prefixes(ciphered | {one[::-1] for one in ciphered})
+        self.written = [one.encode() for one in self.prefixes.literals]
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
-        for view in self._bare(text):
+        for view in self._bare(text) if self.stands(text) else ():
             for span in self.prefixes.find(view.text):
                 yield view.span(*span)
+
+    def stands(self, text: str) -> bool:
+        """Whether a form is there at all; places, which cost more, are not noted."""
+        bare = signs.bare(text)
+        leet = bare.translate(DIGITS)
+        return any(one in bare or one in leet for one in self.written)
 
     def begun(self, text: str) -> Iterator[tuple[int, int]]:
         for view in self._bare(text):
@@ -122,7 +132,7 @@ class Coded:
         self.text += text
         cut = None if final else CUT.search(self.text)
         spans, at = set[tuple[int, int]](), cut.start() if cut else len(self.text)
-        for view, prefixes in self._views(self.text, at):
+        for view, prefixes in self._views(self.text, at) if not final or self.stands(self.text) else ():
             for start, end in prefixes.find(view.text):
                 a, b = view.span(start, end)
                 spans.add((self.start + a, self.start + b))
@@ -134,6 +144,13 @@ class Coded:
         self.told = {span for span in self.told | spans if span[0] >= edge}
         self.text, self.start = self.text[at:], edge
         return found, edge
+
+    def stands(self, text: str) -> bool:
+        """Whether the mark is there at all."""
+        blank, bare = "".join(text.split()), signs.bare(PREFIX.sub("", text)).decode()
+        return any(one in blank for one in self.base.literals) or any(
+            one in bare for one in self.hex.literals
+        )
 
     def _views(self, text: str, sure: int) -> Iterator[tuple[View, Prefixes]]:
         yield _without(View("blank", text), BLANK), self.base
@@ -173,6 +190,8 @@ class Said:
 
     def read(self, text: str, *, final: bool) -> tuple[list[Finding], int]:
         self.text += text
+        if final and not self.starts and self.strange(self.text):
+            return [], self.start + len(self.text)
         found, done = list[Finding](), 0
         for word in WORD.finditer(self.text):
             if word.end() == len(self.text) and not final:
@@ -182,6 +201,13 @@ class Said:
         self.text, self.start = self.text[done:], self.start + done
         end = self.start + len(self.text)
         return found, end if final else self._edge(end)
+
+    def strange(self, text: str) -> bool:
+        """Whether not even so few words in a row are the prompt's that a share is measured by them."""
+        if 0 < self.run < GRAM:
+            return False
+        said = words(text) if text.isascii() else [*map(folded, WORD.findall(text))]
+        return self.grams.isdisjoint(zip(*(said[at:] for at in range(GRAM)), strict=False))
 
     def _heard(self, word: str, start: int, end: int) -> Iterator[Finding]:
         self.starts.append(start)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from guards._text._case import folded
@@ -82,9 +83,12 @@ class Prefixes:
     """A few literals, and all their beginnings; with `whole`, they are beginnings themselves."""
 
     def __init__(self, literals: Iterable[str], *, whole: bool = False) -> None:
-        self.literals = tuple(literals)
-        self.begins = {one[:size] for one in self.literals for size in range(1, len(one) + whole)}
+        self.literals, self.whole = tuple(literals), whole
         self.longest = max(map(len, self.literals))
+
+    @cached_property
+    def begins(self) -> set[str]:
+        return {one[:size] for one in self.literals for size in range(1, len(one) + self.whole)}
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
         for one in self.literals:

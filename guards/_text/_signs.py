@@ -12,6 +12,8 @@ from string import ascii_letters, ascii_lowercase, digits
 
 CONTROLS = bytes([*range(9), *range(14, 32), 127])
 """What is hidden in ASCII."""
+BETWEEN = bytes(code for code in range(128) if not chr(code).isalnum())
+"""What is no letter or digit in ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ def run(chars: str, least: int) -> Sign:
 def seen(text: str) -> bytes:
     """A text as signs are looked for in it."""
     return text.encode("ascii", "replace")
+
+
+def bare(text: str) -> bytes:
+    """The ASCII letters and digits of a text alone, in small letters."""
+    return seen(text).translate(None, BETWEEN).lower()
 
 
 def controlled(data: bytes) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from guards import Blocked, Call, Finding, Part
 from guards._stream import Window
-from guards._text._leaks import Leaks
+from guards._text._leaks import Coded, Forms, Leaks, Said
 from guards.canary import Canary
 from orchestrator.evaluation._encodings import NAMED
 from orchestrator.testing import play, say
@@ -154,3 +154,29 @@ def test_a_stream_passes_as_it_comes_until_the_mark_does() -> None:
     )
     assert isinstance(outcome.error, Blocked)
     assert outcome.error.partial in ("My text", "My text:", "My text: ")
+
+
+def plainly(leaks: Leaks, text: str) -> list[Finding]:
+    """What is found when nothing says beforehand that there is nothing to find."""
+    with pytest.MonkeyPatch.context() as patch:
+        for which in (Forms, Coded):
+            patch.setattr(which, "stands", lambda self, text: True)
+        patch.setattr(Said, "strange", lambda self, text: False)
+        return leaks(Part(text=text))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(PIECES, max_size=5),
+    st.sampled_from(["", " ", "\u0345"]),
+    st.sampled_from([0, 3, 5]),
+)
+@example([PROMPT.upper()[:90], "\u017fend"], " ", 5)
+@example(["8", MARK[1:]], " ", 5)
+@example(WORDS[:7], "\u0345", 5)
+@example(WORDS[:3], " ", 3)
+@example([MARK[:9].encode().hex("\n"), MARK[9:].encode().hex(" ").upper()], " ", 5)
+def test_what_says_that_there_is_no_leak_is_right(pieces: list[str], gap: str, run: int) -> None:
+    leaks = Leaks(MARK, PROMPT, run, 0.1)
+    text = gap.join(pieces)
+    assert leaks(Part(text=text)) == plainly(leaks, text)
