@@ -26,7 +26,7 @@ from orchestrator.boundaries._line import Here, Line, There
 from orchestrator.boundaries._messages import HOPS, SIZED, Answer, Ask, Garbled, Headers, Status, travelling
 from orchestrator.boundaries._refusal import refusal
 from orchestrator.boundaries._relay import END
-from orchestrator.boundaries._wire import Wire, find, spoken
+from orchestrator.boundaries._wire import Wire, find, spoken, winding
 
 if TYPE_CHECKING:
     from orchestrator._engine.orchestrator import Orchestrator
@@ -72,6 +72,8 @@ async def _exchanged(gate: Orchestrator, ask: Ask, send: Any, unknown: Unknown, 
 
 def touches(gate: Orchestrator, method: str, path: str, unknown: Unknown = "pass") -> bool:
     """Whether a request is looked at; any other goes through as it is, body unread."""
+    if winding(path):
+        return True
     if find(method, path) is not None:
         return not (gate.open and ((run := CURRENT.get()) is None or run.deadline is None))
     # A question about the models there are carries no content either way.

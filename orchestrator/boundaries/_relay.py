@@ -110,7 +110,7 @@ class Relay:
             # A client that stops reading at the end of a choice must have had all of it by then.
             mine = [channel for channel, _, _ in texts if channel[:2] == closed]
             yield from self._flush([c for c in self._pipes if c[:2] == closed and c not in mine])
-        edits = [(at, self._at_once(at, text)) for at, text in _shapes.wholes(chunk)]
+        edits = self._aside(chunk)
         for channel, at, text in texts:
             self._last[channel] = chunk, at
             passed = self._pipe(channel).feed(text)
@@ -141,9 +141,15 @@ class Relay:
             silent: list[tuple[Path, Any]] = [
                 (at, tail if at == place else "") for _, at, _ in self._texts(chunk)
             ]
+            silent += self._aside(chunk)
             if _shapes.field(chunk, "usage") is not None:
                 silent.append((("usage",), None))  # it was told with the chunk itself
             yield from self._out(chunk, silent)
+
+    def _aside(self, chunk: Any) -> list[tuple[Path, Any]]:
+        """The edits of a chunk beside what flows in it."""
+        whole = [(at, self._at_once(at, text)) for at, text in _shapes.wholes(chunk)]
+        return [*_shapes.without_odds(chunk), *whole]
 
     def _at_once(self, at: Path, text: str) -> str:
         pipe = self._fresh(json=at[-1] == "arguments")
@@ -206,7 +212,7 @@ class Relay:
         texts = {part.at[0]: part.text for part in reply.parts if part.at}
         order: dict[Any, int] = {}
         for number, chunk in enumerate(reply.raw):
-            edits = []
+            edits = _shapes.without_odds(chunk)
             for channel, at, _ in Relay._all_texts(number, chunk):
                 fresh = channel not in order
                 index = order.setdefault(channel, len(order))

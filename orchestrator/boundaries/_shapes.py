@@ -33,7 +33,9 @@ ORIGINS: Mapping[Role, Origin] = {"system": "trusted", "user": "user"}
 SYSTEM_PARAMETERS = frozenset({"system", "system_prompt", "instructions"})
 
 
-BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]*")
+# Without blanks: words with blanks between them would be base64, too.
+BASE64 = re.compile(r"[A-Za-z0-9+/_=\r\n-]*")
+DATA_URL = re.compile(r"data:[^,\s]{0,200};base64,[A-Za-z0-9+/_=\r\n-]*")
 # What only the provider, or only a decoder of images, can read; a changed character would break it.
 TYPED = frozenset({"media_type", "mimeType", "mime_type", "type"})
 SEALED = frozenset({"encrypted_content", "signature", "thoughtSignature", "thought_signature"})
@@ -46,7 +48,11 @@ def opaque(inside: Path, text: str) -> bool:
         return True
     if last in ("data", "file_data") and BASE64.fullmatch(text) is not None:
         return True
-    return text.startswith("data:") and ";base64," in text[:200]
+    # What a person writes may begin like an attachment; that alone makes it none.
+    attached = isinstance(last, str) and (
+        last in ("data", "file_data") or last.lower().endswith(("url", "uri"))
+    )
+    return attached and DATA_URL.fullmatch(text) is not None
 
 
 def field(value: Any, name: str) -> Any:
@@ -80,11 +86,17 @@ def _message(message: Any, at: Path) -> Iterator[Part]:
     role = ROLES.get(field(message, "role"), "user")
     for path, text in leaves(message, at):
         inside = path[len(at) :]
-        if _structural(inside) or ("input" not in inside and opaque(inside, text)):
+        silent = _structural(inside) or ("input" not in inside and opaque(inside, text))
+        if silent and not _plain(message, inside):
             continue
         kind = _kind(message, role, inside)
         said_by: Role = "tool" if kind == "tool_result" else role
         yield Part(text=text, role=said_by, kind=kind, at=path, origin=ORIGINS.get(said_by, "untrusted"))
+
+
+def _plain(message: Any, inside: Path) -> bool:
+    """Whether a string is the text of a document that is given in plain."""
+    return inside[-1] == "data" and field(get(message, inside[:-1]), "type") == "text"
 
 
 def _structural(inside: Path) -> bool:
@@ -122,6 +134,10 @@ def _quoted(part: Part) -> str:
     return f"Your previous reply was, between the lines:\n---\n{part.text}\n---"
 
 
+SPOKEN = ("content", "refusal", "reasoning_content", "reasoning")
+"""Under what names a chat message says what the model says."""
+
+
 def heard(value: Any) -> Reply:
     """What a model function returned, as a reply."""
     for read in (_chat_completion, _completion, _response, _message_reply, _candidates):
@@ -144,7 +160,8 @@ def _chat_completion(value: Any) -> list[Part] | None:
     parts: list[Part] = []
     for index, choice in enumerate(choices):
         message, at = field(choice, "message"), ("choices", index, "message")
-        parts.extend(_named(message, at, "content", "refusal", "reasoning_content"))
+        parts.extend(_named(message, at, *SPOKEN))
+        parts.extend(_named(field(message, "audio"), (*at, "audio"), "transcript"))
         if not isinstance(field(message, "content"), str):
             blocks = leaves(field(message, "content"), (*at, "content"))
             parts.extend(_said(text, where) for where, text in blocks if not _structural(where[len(at) :]))
@@ -155,6 +172,10 @@ def _chat_completion(value: Any) -> list[Part] | None:
         for where, function in called:
             if isinstance(text := field(function, "arguments"), str):
                 parts.append(_said(text, (*at, *where, "arguments"), tool=field(function, "name") or ""))
+        for n, call in _calls(message):
+            if isinstance(text := field(custom := field(call, "custom"), "input"), str):
+                where = (*at, "tool_calls", n, "custom", "input")
+                parts.append(_said(text, where, tool=field(custom, "name") or ""))
     return parts
 
 
@@ -181,7 +202,8 @@ def _candidates(value: Any) -> list[Part] | None:
             if (called := field(part, name)) is not None:
                 given = leaves(field(called, "args"), (*at, name, "args"))
                 parts.extend(_said(text, where, tool=field(called, "name")) for where, text in given)
-    return parts
+    found = [pair for at, part in _candidate_parts(candidates) for pair in leaves(part, at)]
+    return [*parts, *_beside(found, parts)]
 
 
 def _candidate_parts(candidates: Iterable[Any]) -> Iterator[tuple[Path, Any]]:
@@ -208,9 +230,15 @@ def _response(value: Any) -> list[Part] | None:
         for number, block in enumerate(field(item, "content") or ()):
             if isinstance(text := field(block, "text"), str):
                 parts.append(_said(text, ("output", index, "content", number, "text")))
-        if isinstance(text := field(item, "arguments"), str):
-            parts.append(_said(text, ("output", index, "arguments"), tool=field(item, "name")))
-    return parts
+            if isinstance(text := field(block, "refusal"), str):
+                parts.append(_said(text, ("output", index, "content", number, "refusal")))
+        given = [(name, field(item, name)) for name in ("arguments", "input")]
+        parts.extend(
+            _said(text, ("output", index, name), tool=field(item, "name"))
+            for name, text in given
+            if isinstance(text, str)
+        )
+    return [*parts, *_beside(leaves(output, ("output",)), parts)]
 
 
 def _message_reply(value: Any) -> list[Part] | None:
@@ -223,7 +251,17 @@ def _message_reply(value: Any) -> list[Part] | None:
         parts.extend(_named(block, at, "text", "thinking"))
         for path, text in leaves(field(block, "input"), (*at, "input")):
             parts.append(_said(text, path, tool=field(block, "name")))
-    return parts
+    return [*parts, *_beside(leaves(content, ("content",)), parts)]
+
+
+def _beside(found: Iterable[tuple[Path, str]], parts: list[Part]) -> list[Part]:
+    """What else a reply says: results of the provider's own tools, code it ran, summaries, citations."""
+    read = {part.at for part in parts}
+    return [
+        Part(text=text, role="assistant", kind="tool_result", at=at, origin="untrusted")
+        for at, text in found
+        if at not in read and at[-1] not in ASIDE and ODDS.isdisjoint(at) and not opaque(at, text)
+    ]
 
 
 def _named(block: Any, at: Path, *names: str) -> Iterator[Part]:
@@ -337,15 +375,22 @@ def _index(candidate: Any) -> Any:
 def _choice_deltas(choice: Any, number: int) -> Iterator[tuple[tuple[Any, ...], Path, str]]:
     delta, at = field(choice, "delta"), ("choices", number, "delta")
     channel = ("choice", field(choice, "index"))
-    for name in ("content", "refusal", "reasoning_content"):
+    for name in SPOKEN:
         if isinstance(text := field(delta, name), str):
             yield (*channel, name), (*at, name), text
+    if isinstance(text := field(field(delta, "audio"), "transcript"), str):
+        yield (*channel, "transcript"), (*at, "audio", "transcript"), text
+    if isinstance(text := field(field(delta, "function_call"), "arguments"), str):
+        yield (*channel, "tool", None), (*at, "function_call", "arguments"), text
     if isinstance(text := field(choice, "text"), str):
         yield (*channel, "text"), ("choices", number, "text"), text
     for place, call in enumerate(field(delta, "tool_calls") or ()):
         if isinstance(text := field(field(call, "function"), "arguments"), str):
             where = (*at, "tool_calls", place, "function", "arguments")
             yield (*channel, "tool", field(call, "index")), where, text
+        if isinstance(text := field(field(call, "custom"), "input"), str):
+            where = (*at, "tool_calls", place, "custom", "input")
+            yield (*channel, "custom", field(call, "index")), where, text
 
 
 def is_arguments(channel: tuple[Any, ...]) -> bool:
@@ -366,7 +411,32 @@ def wholes(chunk: Any) -> list[tuple[Path, str]]:
     if isinstance(chunk, str):
         return []
     flowing = {at for _, at, _ in deltas(chunk) or ()}
-    return [(at, text) for at, text in leaves(chunk) if at not in flowing and at[-1] not in NAMING]
+    return [
+        (at, text)
+        for at, text in leaves(chunk)
+        if at not in flowing
+        and ODDS.isdisjoint(at)
+        # What a tool is called with has the names that the tool gives it.
+        and (at[-1] not in NAMING or not GIVEN.isdisjoint(at[:-1]))
+    ]
+
+
+ODDS = frozenset({"logprobs", "logprobsResult", "logprobs_result"})
+GIVEN = frozenset({"args", "input"})
+# An image is a `result`, and what a program has parsed of a text is no text of its own.
+ASIDE = NAMING | {"fileUri", "file_uri", "language", "parsed", "result"}
+
+
+def without_odds(value: Any) -> list[tuple[Path, Any]]:
+    """The edits that take away the odds of tokens: they spell a text piece by piece, past any filter."""
+    if isinstance(value, str):
+        return []
+    held = dict.fromkeys(
+        at[: 1 + next(n for n, name in enumerate(at) if name in ODDS)]
+        for at, _ in leaves(value)
+        if not ODDS.isdisjoint(at)
+    )
+    return [(at, [] if isinstance(get(value, at), list) else None) for at in held]
 
 
 def closes(chunk: Any) -> set[tuple[Any, ...]]:

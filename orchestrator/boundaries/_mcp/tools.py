@@ -11,7 +11,7 @@ from guards._arguments import LISTING
 from guards._body import leaves
 from guards._errors import Denied, GuardError
 from guards._flow import bare, guard_name
-from guards._types import Call, Part, Reply
+from guards._types import Call, Part, Path, Reply
 from orchestrator._engine.chain import chain
 from orchestrator._engine.drive import run
 from orchestrator._engine.session import current
@@ -28,6 +28,8 @@ Perform: TypeAlias = Callable[[dict[str, Any]], Awaitable[Payload]]
 STRUCTURE = frozenset({"type", "mimeType", "data", "blob", "_meta", "resultType", "requestState", "code"})
 ERROR = "error"
 """Under it stands, in place of a result, the error that a server answered."""
+OPEN = frozenset({"structuredContent", ERROR})
+"""What in a result has fields that the tool names as it likes."""
 COMPLETE = {"resultType": "complete"}
 """What the protocol wants of a result since 2026-07-28; before that, it is one more field."""
 UNKNOWN = "the server has not listed it"
@@ -120,7 +122,12 @@ async def known(tools: Toolbox, name: object, lists: Perform) -> None:
 
 def said(result: Payload) -> Said:
     """A result with the texts in it that a model may read."""
-    return Said(result, [(at, text) for at, text in leaves(result) if STRUCTURE.isdisjoint(at)])
+    return Said(result, [(at, text) for at, text in leaves(result) if _read(at)])
+
+
+def _read(at: Path) -> bool:
+    """Whether a model may read what stands there; what a tool names by itself is content throughout."""
+    return at[0] in OPEN or STRUCTURE.isdisjoint(at)
 
 
 def _told(answer: Any) -> Payload:

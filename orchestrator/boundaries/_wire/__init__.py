@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 from orchestrator.boundaries._wire._wire import Wire
@@ -22,12 +23,24 @@ WIRES: tuple[Wire, ...] = (
 )
 
 
+SLASHES = re.compile("/+")
+DOTS = re.compile(r"(?:^|[/\\])\.\.?(?:[/\\]|$)")
+
+
 def find(method: str, path: str) -> Wire | None:
     """The wire that a request speaks; None for one that asks no model, as far as is known."""
     if method.upper() != "POST":
         return None
-    bare = unquote(path.partition("?")[0]).rstrip("/")
+    # As servers read it that are not strict: a slash twice is one, as at the end.
+    bare = SLASHES.sub("/", unquote(path.partition("?")[0])).rstrip("/")
+    if winding(path):
+        return None
     return next((wire for wire in WIRES if wire.path.search(bare)), None)
+
+
+def winding(path: str) -> bool:
+    """Whether a path goes up again, so that servers differ about what it names."""
+    return DOTS.search(unquote(path.partition("?")[0])) is not None
 
 
 def spoken(headers: list[tuple[bytes, bytes]]) -> Wire:
@@ -36,4 +49,4 @@ def spoken(headers: list[tuple[bytes, bytes]]) -> Wire:
     return WIRES[1] if b"anthropic-version" in names else WIRES[3] if b"x-goog-api-key" in names else WIRES[0]
 
 
-__all__ = ["WIRES", "Wire", "find", "spoken"]
+__all__ = ["WIRES", "Wire", "find", "spoken", "winding"]

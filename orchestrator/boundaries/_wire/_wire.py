@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from guards._body import get, leaves, patch, without
+from guards._body import get, leaves, patch, put, without
 from guards._types import Call, Part, Path, Reply
 from orchestrator.boundaries import _shapes
 
@@ -18,6 +18,8 @@ NAMES = frozenset({
     "verbosity",
 })  # fmt: skip
 LISTED = frozenset({"required", "propertyOrdering"})
+# Fields whose members the program names as it likes: no key in them says that a string is only a name.
+FREE = frozenset({"labels", "metadata", "variables"})
 # Fields of a request that say how it is answered, in one word; every other string counts as content.
 SETTINGS = frozenset({
     "encoding_format", "include", "inference_geo", "modalities", "model", "prompt_cache_key",
@@ -127,7 +129,7 @@ class Wire(ABC):
 
     def cleared(self, body: Any) -> Any:
         """A changed reply without what tells its text in another way."""
-        return body
+        return put(body, _shapes.without_odds(body))
 
     @abstractmethod
     def told(self, reply: Reply, model: str) -> dict[str, Any]:
@@ -167,8 +169,15 @@ def defined(name: str, value: Any) -> Iterator[Part]:
     """What a definition, a schema or a setting says in words."""
     for at, text in leaves(value, (name,)):
         named = at[-1] in NAMES or (len(at) > 2 and at[-2] in LISTED)
-        if not named and not _shapes.opaque(at[1:], text):
+        free = len(at) <= 3 and not FREE.isdisjoint(at[-2:-1])
+        if free or not (named or _shapes.opaque(at[1:], text)):
             yield Part(text=text, role="system", name=name, at=at, origin="trusted")
+
+
+def parted(path: str) -> tuple[str, str]:
+    """A path, and its query with the mark before it; only the former says which model is asked."""
+    bare, mark, query = path.partition("?")
+    return bare, mark + query
 
 
 def member(value: Any, at: Path) -> Any:

@@ -30,7 +30,7 @@ GROWING = {
 
 
 class AnthropicMessages(Wire):
-    path = re.compile(r"/v1/messages$")
+    path = re.compile(r"/v1/messages$", re.IGNORECASE)
     system = frozenset({"system"})
 
     def message(self, part: Part) -> Any:
@@ -107,5 +107,5 @@ def _delta(index: int, delta: Mapping[str, Any]) -> dict[str, Any]:
 class AnthropicCount(AnthropicMessages):
     """Asks how many tokens a request has: what is asked is guarded, and there is no text in the reply."""
 
-    path = re.compile(r"/v1/messages/count_tokens$")
+    path = re.compile(r"/v1/messages/count_tokens$", re.IGNORECASE)
     deaf = True

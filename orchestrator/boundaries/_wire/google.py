@@ -9,7 +9,7 @@ from typing import Any
 from guards._body import leaves
 from guards._types import Kind, Part, Reply, Role
 from orchestrator.boundaries import _shapes
-from orchestrator.boundaries._wire._wire import SETTINGS, Wire, texts
+from orchestrator.boundaries._wire._wire import SETTINGS, Wire, parted, texts
 
 STATUSES = {
     401: "UNAUTHENTICATED",
@@ -21,8 +21,8 @@ STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-PATH = re.compile(r"/models/([^/:]+):(generateContent|streamGenerateContent)$")
-NAMED = re.compile(r"(/models/)([^/:?]+)(:)")
+PATH = re.compile(r"/(?:models|tunedModels|endpoints)/([^/:]+):(generateContent|streamGenerateContent)$")
+NAMED = re.compile(r"(/(?:models|tunedModels|endpoints)/)([^/:?]+)(:|%3A)", re.IGNORECASE)
 # Strings of a part that say what it is.
 PART = frozenset({"fileUri", "file_uri", "id", "mimeType", "mime_type", "name"})
 CALLED: Mapping[Any, tuple[Kind, Role]] = {
@@ -45,11 +45,12 @@ class GoogleGenerate(Wire):
         return [part for n, turn in enumerate(value) for part in _turn(turn, n)]
 
     def model(self, path: str, body: Mapping[str, Any]) -> str:
-        found = NAMED.search(path)
+        found = NAMED.search(parted(path)[0])
         return found[2] if found else ""
 
     def with_model(self, path: str, body: dict[str, Any], model: str) -> tuple[str, dict[str, Any]]:
-        return NAMED.sub(lambda found: f"{found[1]}{model}{found[3]}", path), body
+        bare, query = parted(path)
+        return NAMED.sub(lambda found: f"{found[1]}{model}{found[3]}", bare) + query, body
 
     def streams(self, path: str, body: Mapping[str, Any]) -> bool:
         return ":streamGenerateContent" in path

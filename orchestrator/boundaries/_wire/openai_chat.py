@@ -9,7 +9,7 @@ from typing import Any
 
 from guards._body import put
 from guards._types import Path, Reply
-from orchestrator.boundaries._wire._wire import Wire, member, spread, texts
+from orchestrator.boundaries._wire._wire import Wire, member, parted, spread, texts
 
 TYPES = {
     401: "authentication_error",
@@ -19,20 +19,21 @@ TYPES = {
 }
 
 
-DEPLOYED = re.compile(r"(/deployments/)([^/?]+)(/)")
+DEPLOYED = re.compile(r"(/deployments/)([^/?]+)(/)", re.IGNORECASE)
 
 
 class OpenAI(Wire):
     """What OpenAI's endpoints have in common, Azure's among them, which name the model in the path."""
 
     def model(self, path: str, body: Mapping[str, Any]) -> str:
-        found = DEPLOYED.search(path)
+        found = DEPLOYED.search(parted(path)[0])
         return super().model(path, body) if found is None else found[2]
 
     def with_model(self, path: str, body: dict[str, Any], model: str) -> tuple[str, dict[str, Any]]:
-        if DEPLOYED.search(path) is None:
+        bare, query = parted(path)
+        if DEPLOYED.search(bare) is None:
             return super().with_model(path, body, model)
-        return DEPLOYED.sub(lambda found: f"{found[1]}{model}{found[3]}", path), body
+        return DEPLOYED.sub(lambda found: f"{found[1]}{model}{found[3]}", bare) + query, body
 
     def event_name(self, value: Any) -> str:
         return ""
@@ -44,7 +45,7 @@ class OpenAI(Wire):
 
 
 class OpenAIChat(OpenAI):
-    path = re.compile(r"/chat/completions$")
+    path = re.compile(r"/chat/completions$", re.IGNORECASE)
 
     def metered(self, body: dict[str, Any]) -> dict[str, Any]:
         options = body.get("stream_options")
@@ -69,12 +70,12 @@ class OpenAIChat(OpenAI):
 
     def cleared(self, body: Any) -> Any:
         choices = body.get("choices")
-        told: list[tuple[Path, Any]] = [
-            (("choices", n, "logprobs"), None)
+        spoken: list[tuple[Path, Any]] = [
+            (("choices", n, "message", "audio"), None)
             for n, choice in enumerate(choices if isinstance(choices, list) else ())
-            if member(choice, ("logprobs",)) is not None
+            if member(choice, ("message", "audio")) is not None
         ]
-        return put(body, told)
+        return super().cleared(put(body, spoken))
 
     def told(self, reply: Reply, model: str) -> dict[str, Any]:
         message = {"role": "assistant", "content": texts(reply), "refusal": None}

@@ -19,7 +19,7 @@ ENDS = frozenset({"response.completed", "response.failed", "response.incomplete"
 
 
 class OpenAIResponses(OpenAI):
-    path = re.compile(r"/responses$")
+    path = re.compile(r"/responses$", re.IGNORECASE)
     talk = "input"
     system = frozenset({"instructions"})
 

@@ -17,7 +17,7 @@ from orchestrator.boundaries._wire.openai_chat import OpenAI, OpenAIChat
 class OpenAIEmbeddings(OpenAI):
     """Texts in, numbers out: what is asked is guarded, and there is no text in the reply."""
 
-    path = re.compile(r"/embeddings$")
+    path = re.compile(r"/embeddings$", re.IGNORECASE)
     talk = "input"
     deaf = True
 
@@ -37,7 +37,7 @@ class OpenAIEmbeddings(OpenAI):
 
 
 class OpenAICompletions(OpenAIChat):
-    path = re.compile(r"/(?<!chat/)completions$")
+    path = re.compile(r"/(?<!chat/)completions$", re.IGNORECASE)
     talk = "prompt"
 
     def appended(self, body: dict[str, Any], parts: list[Part]) -> dict[str, Any]:
