@@ -95,7 +95,9 @@ def _message(message: Any, at: Path) -> Iterator[Part]:
 
 
 def _plain(message: Any, inside: Path) -> bool:
-    """Whether a string is the text of a document that is given in plain."""
+    """Whether a string is content for all its name: a plain document, or a field of a tool's result."""
+    if inside[-1] in TYPED:
+        return len(inside) > 5 and isinstance(inside[-2], str) and inside[-2] != "source"
     return inside[-1] == "data" and field(get(message, inside[:-1]), "type") == "text"
 
 
