@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from math import exp, sqrt
 from zlib import crc32
 
@@ -59,7 +59,7 @@ class Classifier:
 
     def windows(self, text: str) -> Iterator[Scored]:
         """Every window, in order; each begins and ends with a word."""
-        words = [(found[0], found.start(), found.end()) for found in WORD.finditer(text)]
+        words = [(found[0], *found.span()) for found in WORD.finditer(text)]
         single, pair, triple = self._sums([word for word, _, _ in words])
         for first, last in spans(words):
             total, count = single[last][0] - single[first][0], single[last][1] - single[first][1]
@@ -79,10 +79,12 @@ class Classifier:
             (0, 0),
             *zip(accumulate(one for one, _ in singles), accumulate(n for _, n in singles), strict=True),
         ]
-        each = [word.encode("utf-8", "surrogatepass") for word in words]
-        pairs = [b"%b %b" % two for two in pairwise(each)]
-        triples = [b"%b %b" % two for two in zip(pairs, each[2:], strict=False)]
-        sums = ([0, *accumulate(weights[crc32(one) % BUCKETS] for one in some)] for some in (pairs, triples))
+        after = {word: b" " + word.encode("utf-8", "surrogatepass") for word in known}
+        following = list(map(after.__getitem__, words[1:]))
+        # The checksum of words in a row goes on from that of the words before.
+        pairs = list(map(crc32, following, (crc32(after[word][1:]) for word in words)))
+        triples = map(crc32, following[1:], pairs)
+        sums = ([0, *accumulate([weights[one % BUCKETS] for one in some])] for some in (pairs, triples))
         pair, triple = (some + [some[-1]] * (len(words) + 1 - len(some)) for some in sums)
         return single, pair, triple
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import islice
+from typing import Any
 
 GAP = r"[^\w\n]{1,3}\s{0,2}"
 NO_GAP = r"[^\w]{0,3}"
@@ -45,14 +46,24 @@ class Hit:
 def hits(text: str, *, joined: bool = False) -> Iterator[Hit]:
     """Where rules hold in a normalised text, at most `MOST` places for each rule."""
     stretches: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    there = present(text)
     for rule, pattern in compiled(joined):
+        if there.isdisjoint(rule.anchors):
+            continue
         if rule.anchors not in stretches:
-            stretches[rule.anchors] = near(text, rule.anchors)
+            stretches[rule.anchors] = near(text, there.intersection(rule.anchors))
         found = (one for start, end in stretches[rule.anchors] for one in pattern.finditer(text, start, end))
         yield from (Hit(rule, one.start(), one.end()) for one in islice(found, MOST))
 
 
-def near(text: str, anchors: tuple[str, ...]) -> list[tuple[int, int]]:
+def present(text: str) -> set[str]:
+    """The words of rules that are in a text at all."""
+    machine, known = anchors()
+    found = machine.find_matches_as_indexes(text.encode("utf-8", "surrogatepass"), overlapping=True)
+    return {known[one[0]] for one in found}
+
+
+def near(text: str, anchors: Iterable[str]) -> list[tuple[int, int]]:
     """The stretches of a text around words, which is where a rule can hold; none overlap."""
     spots = []
     for anchor in anchors:
@@ -85,6 +96,15 @@ def combined(found: Iterable[Hit]) -> float:
 @cache
 def compiled(joined: bool) -> tuple[tuple[Rule, re.Pattern[str]], ...]:
     return tuple((rule, re.compile(spaced(rule.pattern, joined))) for rule in rules())
+
+
+@cache
+def anchors() -> tuple[Any, tuple[str, ...]]:
+    """The words of all rules, and what finds them in bytes, which any text can be read as."""
+    from ahocorasick_rs import BytesAhoCorasick
+
+    known = tuple(sorted({one for rule in rules() for one in rule.anchors}))
+    return BytesAhoCorasick([one.encode() for one in known]), known
 
 
 @cache
