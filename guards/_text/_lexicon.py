@@ -18,6 +18,7 @@ from itertools import product
 from string import ascii_lowercase
 from typing import NamedTuple, TypeAlias
 
+from guards._text import _signs as signs
 from guards._text._match import Terms
 from guards._text._views import LEET, View, folded
 
@@ -151,7 +152,8 @@ class Lexicon:
         """Where anything can be found at all: around words without which no rule holds, and odd spellings."""
         hits = self._spots.find(text)
         spots = [at for what, at, end in hits if what >= len(self._anchored) or _whole(text, at, end)]
-        spots += [one.start() for pattern in (ODD, SPELT) for one in pattern.finditer(text)]
+        patterns = (ODD, SPELT) if _apart(text) else (ODD,)
+        spots += [one.start() for pattern in patterns for one in pattern.finditer(text)]
         out: list[tuple[int, int]] = []
         for spot in sorted(spots):
             start, end = max(0, spot - REACH), min(len(text), spot + REACH)
@@ -186,7 +188,7 @@ class Lexicon:
             Word(meant(text[start:end]), base + start, base + end, _links(text[end:after]))
             for (start, end), after in zip(chunks, following, strict=True)
         ]
-        return [*self._joined(words)] if SPELT.search(text) else words
+        return [*self._joined(words)] if _apart(text) and SPELT.search(text) else words
 
     def _meant(self, chunk: str) -> str:
         """The word that is meant by what is written, if it is a known one."""
@@ -298,6 +300,11 @@ def _links(gap: str) -> bool:
 def _odd(text: str) -> bool:
     """Whether a word is written in a way that may stand for another; each such place is a spot."""
     return ODD.search(text) is not None or THRICE.search(text) is not None
+
+
+def _apart(text: str) -> bool:
+    """Whether letters may stand apart."""
+    return not text.isascii() or signs.APART(signs.seen(text))
 
 
 def _best(found: list[Hit]) -> Iterator[Hit]:

@@ -61,6 +61,8 @@ LEETING = sign({"0": "0134578@$|", "a": ascii_lowercase}, "0a")
 SPACED = sign(
     {"a": ascii_letters + digits + "?", "-": " \t.-*|/,~", "_": "_"}, "_", "-a-a-", "-a--a-", "-a---a-"
 )
+# Letters apart whatever stands between them; to be looked for in ASCII alone.
+APART = sign({"a": ascii_letters + digits}, " a a ", " a  a ", " a   a ")
 LETTERS = run(ascii_letters + digits + "+/_-", 16)
 # A digit may be one of any script.
 NUMBERS = run(digits + " ,?", 26)

@@ -386,3 +386,17 @@ def test_any_text_can_be_looked_at(text: str) -> None:
     for one in found(Content(), text):
         assert 0 <= one.start < one.end <= len(text)
     assert 0 <= lexicon(()).pending(text) <= len(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(SOUP | st.from_regex(_lexicon.SPELT))
+@example("s h u t up")
+@example("so i.d.i_o t")
+@example("i - d - i - o - t")
+@example("i _d _i _o")
+def test_letters_are_only_looked_for_apart_where_they_are(text: str) -> None:
+    found = SMALL.find(text), lexicon(()).find(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_lexicon, "_apart", lambda text: True)
+        assert (SMALL.find(text), lexicon(()).find(text)) == found
+    assert _lexicon._apart(text) or not _lexicon.SPELT.search(text)
