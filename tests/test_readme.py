@@ -1,10 +1,12 @@
 """The blocks of the README and the docs run: policies load, Python does what its comments say."""
 
 import contextlib
+import gc
 import io
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("code", every("python"))
 def test_python_blocks_do_what_they_say(code: str, project: Path) -> None:
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
+    with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+        # A page leaves its clients open, as a program does that ends.
+        warnings.simplefilter("ignore", ResourceWarning)
         exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+        gc.collect()
     said = re.findall(r"print\(.*\)  # (.*)$", code, re.MULTILINE)
     assert printed.getvalue().splitlines() == said
 

@@ -107,7 +107,7 @@ def test_a_stream_that_another_guard_asks_to_have_whole_is_judged_and_asked_for_
         yield from next(texts)
 
     assert list(ask("hi"))[-1] == Person(name="Ann", tags=["a", "b"])
-    assert [event.what for event in events] == ["call", "call", "repaired"]
+    assert [event.what for event in events] == ["call", "re-asked", "call", "repaired", "crossed"]
 
 
 def test_leaving_a_stream_early_closes_what_it_comes_from() -> None:

@@ -214,7 +214,7 @@ MUTANTS = (
     mutant(
         "window: the end is swallowed",
         "guards._stream",
-        "return self._release(len(self.ahead), final=True)",
+        'return self._passed("", final=True)',
         'return ""',
         REDACTING,
     ),
@@ -228,8 +228,8 @@ MUTANTS = (
     mutant(
         "window: what is held back comes twice",
         "guards._stream",
-        "out, self.ahead = self.ahead[:cut], self.ahead[cut:]",
-        "out, self.ahead = self.ahead[:cut], self.ahead[max(0, cut - 1):]",
+        "out, self.held = self.held[:cut], self.held[cut:]",
+        "out, self.held = self.held[:cut], self.held[max(0, cut - 1):]",
         REDACTING,
     ),
     mutant(
@@ -289,16 +289,16 @@ MUTANTS = (
     mutant("deadline: a run's own is put off", "deadline", "ends = min(ends,", "ends = max(ends,", DEADLINE),
     # Who may, and where.
     mutant(
-        "permit: the deny list is not read", "permit", "for pattern in self.deny", "for pattern in ()", PERMIT
+        "permit: the deny list is not read", "permit", "_matches(call.target, self.deny)", "False", PERMIT
     ),
     mutant(
-        "permit: everything is listed", "permit", "for pattern in self.tools", "for pattern in ('*',)", PERMIT
+        "permit: everything is listed", "permit", "not _matches(call.target, self.tools)", "False", PERMIT
     ),
     mutant(
         "permit: roles are not asked for",
         "permit",
-        "not self.roles & call.run.roles",
-        "not self.roles",
+        "not _held(self.roles, call.run)",
+        "False",
         PERMIT,
     ),
     mutant(
