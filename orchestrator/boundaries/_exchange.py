@@ -40,6 +40,12 @@ ELSEWHERE = frozenset({"schema", "route", "fallback", "degrade", "hedge", "cache
 """Guards that choose the model or judge the reply's text, and so have no say where there is none."""
 
 
+BLIND = frozenset({
+    "breaker", "budget", "cache", "concurrency", "deadline", "degrade", "fallback", "hedge", "iterations",
+    "permit", "rate_limit", "residency", "retry", "route", "timeout",
+})  # fmt: skip
+"""Guards that work alike whatever a request says."""
+
 Send: TypeAlias = Callable[[Ask], Answer]
 ASend: TypeAlias = Callable[[Ask], Awaitable[Answer]]
 
@@ -87,6 +93,12 @@ def refused(wire: Wire, error: GuardError, status: int | None = None) -> Answer:
     told = refusal(error, status)
     body = write(wire.error(told.status, told.message, error.code, told.detail))
     return Answer(told.status, [*JSON, *told.headers], body)
+
+
+TOKENS = (
+    "the text is given as numbers of tokens, which no guard can read; send it as text"
+    " (LangChain's OpenAIEmbeddings does with check_embedding_ctx_length=False)"
+)
 
 
 class Wrong(Exception):
@@ -141,9 +153,11 @@ class Exchange:
 
     def _chain(self) -> Chain:
         whole = self.gate.chain("model", self.call.target)
+        if _numbers(self.value.get(self.wire.talk)) and not BLIND.issuperset(map(_name, whole.guards)):
+            raise Wrong(400, TOKENS)
         if not self.wire.deaf:
             return whole
-        return chain(guard for guard in whole.guards if guard_name(bare(guard)) not in ELSEWHERE)
+        return chain(guard for guard in whole.guards if _name(guard) not in ELSEWHERE)
 
     async def _perform(self, call: Call) -> Reply:
         """One attempt: what the guards made of the request goes out, and what came back is read."""
@@ -298,6 +312,17 @@ class Exchange:
             _sse.written("", value.encode()) if isinstance(value, str) else event(self.wire, value)
             for value in self.wire.events(value, self.value)
         )
+
+
+def _name(guard: Any) -> str:
+    return guard_name(bare(guard))
+
+
+def _numbers(talk: Any) -> bool:
+    """Whether what is asked is given as the numbers of its tokens, some of it or all."""
+    if not isinstance(talk, list):
+        return False
+    return any(isinstance(one, (int, float)) or (one and _numbers(one)) for one in talk)
 
 
 def _text_of(ask: Ask) -> bytes:

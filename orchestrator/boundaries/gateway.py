@@ -41,8 +41,11 @@ LOG = logging.getLogger("wardline.gateway")
 POLICY = b"x-wardline-policy"
 REQUEST = b"x-wardline-request"
 """The header that tells a client by which id `wardline why` knows its request."""
-OURS = frozenset({POLICY, b"host", b"content-length"})
-"""Headers that are for the gateway, or made anew on the way to an upstream."""
+OURS = frozenset({POLICY, b"host", b"content-length"}) | frozenset(
+    b"cookie forwarded x-client-ip x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto"
+    b" x-real-ip".split()
+)
+"""Headers that are for the gateway, or made anew on the way, or say of the client what no provider needs."""
 JSON: Headers = [(b"content-type", b"application/json")]
 SEVERAL = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder in which several processes count together."""
@@ -338,6 +341,8 @@ async def _say(send: Send, answer: Answer) -> None:
 def _ask(scope: Message, body: bytes, *, bare: bool) -> Ask:
     """A request as it goes on; `bare` is one whose key was for the gateway alone."""
     query = scope["query_string"]
+    if bare:  # some of Google's clients send their key in it
+        query = b"&".join(one for one in query.split(b"&") if not one.lower().startswith(b"key="))
     path = scope["raw_path"].decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
     gone = OURS | KEY_HEADERS if bare else OURS
     headers = [(name, value) for name, value in travelling(scope["headers"]) if name not in gone]

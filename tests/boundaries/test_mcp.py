@@ -471,6 +471,28 @@ def request(method: str, id: Any = 1, **params: Any) -> SessionMessage:
     return SessionMessage(JSONRPCRequest(jsonrpc="2.0", id=id, method=method, params=params))
 
 
+def test_no_result_of_a_tool_comes_past_the_guards_as_that_of_a_task() -> None:
+    async def scenario() -> Any:
+        to_relay, of_server = anyio.create_memory_object_stream[Any](100)
+        to_server, at_server = anyio.create_memory_object_stream[Any](100)
+        tools = Toolbox(gate())
+        tools.listed([{"name": "x"}])
+        tools.stale = False
+        async with between(tools, (of_server, to_server)) as (at_client, from_client):
+            await from_client.send(request("tasks/result", taskId="t"))
+            refused = (await at_client.receive()).message
+            await from_client.send(request("tools/call", name="x", task={"ttl": 1}))
+            asked = (await at_server.receive()).message
+        for stream in (to_relay, of_server, to_server, at_server):
+            stream.close()
+        return refused, asked
+
+    refused, asked = asyncio.run(scenario())
+    assert refused.error.code == -32601
+    assert asked.method == "tools/call"
+    assert "task" not in asked.params
+
+
 def test_what_is_no_message_is_left_out_and_a_guard_that_crashes_lets_nothing_through() -> None:
     class Crashing(Toolbox):
         def listed(self, tools: Any) -> Any:

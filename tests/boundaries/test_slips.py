@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from guards import screen
 from guards.mask import Mask
 from guards.permit import Permit
+from guards.retry import Retry
 from guards.secrets import Secrets
 from orchestrator import Orchestrator
 from orchestrator.boundaries import _shapes
@@ -310,3 +311,20 @@ def test_what_a_tool_names_by_itself_is_content_and_so_is_the_data_of_an_error()
     }
     assert list(said(result)) == ["1", "2", "3", "4"]
     assert list(said({"error": {"code": -1, "message": "m", "data": {"d": "5"}}})) == ["m", "5"]
+
+
+NUMBERED = [("/v1/embeddings", "input"), ("/v1/completions", "prompt")]
+
+
+@pytest.mark.parametrize(("path", "name"), NUMBERED)
+@pytest.mark.parametrize("talk", [[5, 7], [[5, 7]], ["hi", [5]]])
+def test_a_text_in_numbers_of_tokens_is_refused_where_a_guard_would_read_it(
+    path: str, name: str, talk: Any
+) -> None:
+    sent, answer = asked(MASKED, path, {"model": "m", name: talk})
+    assert not sent
+    assert (answer.status, b"numbers of tokens" in answer.body) == (400, True)
+    sent, answer = asked(Policy.of(model=[Retry()]), path, {"model": "m", name: talk})
+    assert len(sent) == 1
+    sent, answer = asked(MASKED, path, {"model": "m", name: ["hi"]})
+    assert len(sent) == 1

@@ -197,6 +197,7 @@ def test_keys_open_with_their_users_bounds_and_never_leave(
     strict.write_text("wardline: 1\nname: o\nmodel:\n  - {use: size, characters: 3, then: block}\n")
     keys = Keys(tmp_path / "keys.db")
     _, ann = keys.create(Key(user="ann", calls=2, policies=("strict",), models=("m*",)))
+    _, cat = keys.create(Key(user="cat"))
     gone, bob = keys.create(Key(user="bob"))
     keys.revoke(gone.id)
     more = {"keys": str(tmp_path / "keys.db"), "key_envs": ("up=UP_KEY",)}
@@ -217,7 +218,18 @@ def test_keys_open_with_their_users_bounds_and_never_leave(
         spent = ask(ann)
         assert (spent.status_code, spent.json()["error"]["code"]) == (429, "exhausted")
         assert CLIENT.get(f"{base}/v1/models").status_code == 401
-    assert all(ann not in str(seen) for seen in upstream.seen)
+        google = f"{base}/v1beta/models/m:generateContent?alt=x&key={cat}"
+        CLIENT.post(google, json=ASKED, headers={"x-goog-api-key": cat})
+        assert sent(upstream)[1] == "/v1beta/models/m:generateContent?alt=x"
+    assert all(secret not in str(seen) for seen in upstream.seen for secret in (ann, cat))
+
+
+def test_who_the_client_is_does_not_go_on_to_the_upstream(served: Any, policy: str) -> None:
+    upstream, url = served
+    told = {"cookie": "session=7", "x-forwarded-for": "192.0.2.7", "forwarded": "for=192.0.2.7"}
+    with gateway(url, policy) as base:
+        CLIENT.post(f"{base}/v1/chat/completions", json=ASKED, headers={**told, "x-real-ip": "192.0.2.7"})
+    assert not any("192.0.2.7" in value or "session" in value for value in sent(upstream)[2].values())
 
 
 def test_bodies_are_bounded(served: Any, policy: str) -> None:

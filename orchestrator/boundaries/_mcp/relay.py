@@ -1,7 +1,8 @@
-"""Messages between a client and a server that know nothing of each other's guard; all pass but tools.
+"""Messages between a client and a server that know nothing of each other's guard; only tools are looked at.
 
-What is said of tools goes through a `Toolbox`; every other message, in both directions, goes on as it came:
-progress, cancellation, logging, sampling, elicitation, resources, prompts, whatever else there may be.
+What is said of tools goes through a `Toolbox`, and tasks are refused.  Every other message, in both
+directions, goes on as it came: progress, cancellation, logging, sampling, elicitation, resources, prompts,
+whatever else there may be.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mcp.shared.inbound import (
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp.types import (
     INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
     PROTOCOL_VERSION_META_KEY,
     ErrorData,
     JSONRPCError,
@@ -35,6 +37,9 @@ from orchestrator.boundaries._mcp.tools import ERROR, Payload, Toolbox, envelope
 
 CANCELLED = "notifications/cancelled"
 LIST_CHANGED = "notifications/tools/list_changed"
+
+
+NO_TASKS = {"code": METHOD_NOT_FOUND, "message": "a guard stands here, and tools are called without tasks"}
 
 
 class Relay:
@@ -71,6 +76,8 @@ class Relay:
             said = message.message
             if isinstance(said, JSONRPCRequest) and said.method in ("tools/list", "tools/call"):
                 self._work[said.id] = asyncio.create_task(self._guarded(said))
+            elif isinstance(said, JSONRPCRequest) and said.method.startswith("tasks/"):
+                await self._to_client.send(SessionMessage(_reply(said, {ERROR: NO_TASKS})))
             elif isinstance(said, JSONRPCNotification) and self._cancels(said):
                 continue
             else:
@@ -122,7 +129,9 @@ class Relay:
             return await self._ask("tools/list", {**cursor, **envelope(params)})
 
         async def perform(arguments: dict[str, Any]) -> Payload:
-            return await self._ask("tools/call", {**params, "arguments": arguments})
+            # As a server does that has no tasks: their results would come past the guards.
+            kept = {name: one for name, one in params.items() if name != "task"}
+            return await self._ask("tools/call", {**kept, "arguments": arguments})
 
         await known(self._tools, params.get("name"), lists)
         return await self._tools.called(params.get("name"), params.get("arguments"), perform)
