@@ -66,13 +66,14 @@ APART = sign({"a": ascii_letters + digits}, " a a ", " a  a ", " a   a ")
 LETTERS = run(ascii_letters + digits + "+/_-", 16)
 # A digit may be one of any script.
 NUMBERS = run(digits + " ,?", 26)
-SPANS: Mapping[str, Sign] = {
-    **dict.fromkeys(("base64", "base32", "base58", "utf-7"), LETTERS),
-    **dict.fromkeys(("octal", "binary", "decimal"), NUMBERS),
-    "hex": run(digits + "abcdefABCDEFx\\ ,:", 16),
-    "uuencode": run("".join(map(chr, range(ord(" "), ord("`") + 1))), 24),
-    "morse": sign({".": ".-", "_": " "}, "._."),
-}
+SPANS: tuple[tuple[Sign, frozenset[str]], ...] = (
+    (LETTERS, frozenset({"base64", "base32", "base58", "utf-7"})),
+    (NUMBERS, frozenset({"octal", "binary", "decimal"})),
+    (run(digits + "abcdefABCDEFx\\ ,:", 16), frozenset({"hex"})),
+    (run("".join(map(chr, range(ord(" "), ord("`") + 1))), 24), frozenset({"uuencode"})),
+    (sign({".": ".-", "_": " "}, "._."), frozenset({"morse"})),
+)
+"""What shows that encodings of these kinds may be there."""
 WORDS = bytes(code if chr(code) in ascii_lowercase else ord(" ") for code in range(256))
 
 
@@ -83,5 +84,4 @@ def words(data: bytes) -> set[bytes]:
 
 def spans(data: bytes) -> set[str]:
     """The kinds of encodings that may be there."""
-    shown = {one: one(data) for one in {*SPANS.values()}}
-    return {name for name, one in SPANS.items() if shown[one]}
+    return {name for shows, names in SPANS if shows(data) for name in names}
