@@ -158,7 +158,8 @@ def servers(upstream: str, port: int, folder: Path) -> Iterator[tuple[str, tuple
     empty = folder / "empty.yaml"
     empty.write_text("wardline: 1\nname: empty\n")
     served = ("-m", "orchestrator.cli", "serve", "--port", str(port), "--upstream", f"up={upstream}/v1")
-    yield "wardline, empty policy", (*served, "-p", str(empty))
+    yield "wardline, empty policy", (*served, "-p", str(empty), "--no-metrics")
+    yield "wardline, empty policy, metrics", (*served, "-p", str(empty))
     yield "wardline, default policy", (*served, "-p", "default")
     naive = folder / "naive.py"
     naive.write_text(NAIVE)

@@ -46,6 +46,9 @@ PLACEHOLDER = re.compile(
     rf"|{_ALONE}(?=[A-Z])(?P<c>{_EXACT}){BARE_GAP}(?P<o>{_NUMBER})(?:{_CLOSE}|{_END})"
 )
 
+# Each of these has one of them.
+SIGNS = re.compile(r"[<\[_&\\]")
+
 # The beginnings of all these, up to the end of what was seen.
 _CLOSING = r"(?:\\{1,16}(?:u(?:0(?:0(?:3)?)?)?)?|&(?:g(?:t)?)?)?"
 _NUMBERED = rf"(?:0{{0,3}}|{_NUMBER}(?:[ ]{{0,2}}{_CLOSING})?)"
@@ -190,7 +193,7 @@ class Vault:
         for _ in range(4):
             masked, meant = self._masked(text, apart, operators, beside)
             if self.unmask(masked) == meant:
-                self._reserve(PLACEHOLDER.finditer(masked))
+                self._reserve(found(PLACEHOLDER, masked))
                 return masked
             # A neighbour of a span looks like part of its placeholder, such as a backslash before it.
             apart = disjoint([Span(max(0, s.start - 1), min(len(text), s.end + 1), s.entity) for s in apart])
@@ -205,7 +208,7 @@ class Vault:
         """Whether what stands there was put in by this vault."""
         return any(
             match.start() < span.end and span.start < match.end()
-            for match in self.pattern.finditer(text)
+            for match in found(self.pattern, text)
             if self.meant(match) is not None
         )
 
@@ -250,7 +253,7 @@ class Vault:
 
         That is so for what only looks like one once its neighbours are masked, too.
         """
-        for match in self.pattern.finditer(text):
+        for match in found(self.pattern, text):
             if self.meant(match) is not None:
                 yield Span(match.start(), match.end(), "TEXT", 0.0)
             else:
@@ -294,6 +297,13 @@ def disjoint(spans: list[Span]) -> list[Span]:
         elif span.start < span.end:
             merged.append(span)
     return merged
+
+
+def found(pattern: re.Pattern[str], text: str, start: int = 0) -> Iterable[re.Match[str]]:
+    """Placeholders and stand-ins in a text; most texts hold no sign that any placeholder has."""
+    if pattern is PLACEHOLDER and SIGNS.search(text, start) is None:
+        return ()
+    return pattern.finditer(text, start)
 
 
 @lru_cache(maxsize=64)
@@ -340,7 +350,7 @@ class Unmask:
     def _release(self, whole: str, edge: int) -> str:
         """Let go of what stands before the edge, and of the placeholders that begin there."""
         out, done = [], len(self.before)
-        for match in self.pattern.finditer(whole, done):
+        for match in found(self.pattern, whole, done):
             if match.start() >= edge:
                 break
             edge = max(edge, match.end())

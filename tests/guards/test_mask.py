@@ -18,7 +18,7 @@ from guards._pii._again import Known
 from guards._pii._entities import LABELS
 from guards._pii._find import PATTERNS, Span, finder
 from guards._pii._labels import ALIASES
-from guards._pii._vault import Unmask, Vault
+from guards._pii._vault import PLACEHOLDER, Unmask, Vault, found
 from guards.mask import Mask
 from guards.retry import Retry
 from guards.schema import Schema
@@ -863,3 +863,13 @@ def test_no_value_leaves_and_every_value_comes_back_however_the_model_writes_it(
     chunks = cut(MODELS[model](whole.calls[-1].text), cuts)
     live = play(guard, ask(prompt, stream=True, run=run), [say("", live=True)], chunks=chunks, world=world)
     assert live.text == whole.text
+
+
+@given(st.text(alphabet="<[_&\\ltu03cCPERSON EMAIL_ADDRESS_1>]", max_size=40))
+@example("<PERSON_1>")
+@example("&lt;PERSON 1&gt;")
+@example("\\u003cPERSON_1\\u003e")
+@example("[PERSON-1]")
+@example("PERSON_1")
+def test_a_text_without_any_sign_holds_no_placeholder(text: str) -> None:
+    assert [one[0] for one in found(PLACEHOLDER, text)] == [one[0] for one in PLACEHOLDER.finditer(text)]
