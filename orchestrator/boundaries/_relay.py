@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from guards._body import put
+from guards._body import leaves, put
 from guards._errors import Denied, Exhausted, GuardError, UpstreamError
 from guards._stream import Pipe
 from guards._types import UNUSED, Call, Ended, Filter, Part, Path, Reply, Usage
@@ -148,8 +148,11 @@ class Relay:
 
     def _aside(self, chunk: Any) -> list[tuple[Path, Any]]:
         """The edits of a chunk beside what flows in it."""
-        whole = [(at, self._at_once(at, text)) for at, text in _shapes.wholes(chunk)]
-        return [*_shapes.without_odds(chunk), *whole]
+        if isinstance(chunk, str):
+            return []
+        found = list(leaves(chunk))
+        whole = [(at, self._at_once(at, text)) for at, text in _shapes.whole(chunk, found)]
+        return [*_shapes.odds(chunk, found), *whole]
 
     def _at_once(self, at: Path, text: str) -> str:
         pipe = self._fresh(json=at[-1] == "arguments")

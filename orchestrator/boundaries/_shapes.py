@@ -410,12 +410,15 @@ NAMING = STRUCTURE | SEALED | {
 
 def wholes(chunk: Any) -> list[tuple[Path, str]]:
     """Texts that a chunk repeats or gives at once, such as a whole answer at the end of a stream."""
-    if isinstance(chunk, str):
-        return []
+    return [] if isinstance(chunk, str) else whole(chunk, leaves(chunk))
+
+
+def whole(chunk: Any, found: Iterable[tuple[Path, str]]) -> list[tuple[Path, str]]:
+    """The same, where the strings of the chunk are known."""
     flowing = {at for _, at, _ in deltas(chunk) or ()}
     return [
         (at, text)
-        for at, text in leaves(chunk)
+        for at, text in found
         if at not in flowing
         and ODDS.isdisjoint(at)
         # What a tool is called with has the names that the tool gives it.
@@ -433,9 +436,14 @@ def without_odds(value: Any) -> list[tuple[Path, Any]]:
     """The edits that take away the odds of tokens: they spell a text piece by piece, past any filter."""
     if isinstance(value, str):
         return []
+    return odds(value, leaves(value))
+
+
+def odds(value: Any, found: Iterable[tuple[Path, str]]) -> list[tuple[Path, Any]]:
+    """The same, where the strings of the value are known."""
     held = dict.fromkeys(
         at[: 1 + next(n for n, name in enumerate(at) if name in ODDS)]
-        for at, _ in leaves(value)
+        for at, _ in found
         if not ODDS.isdisjoint(at)
     )
     return [(at, [] if isinstance(get(value, at), list) else None) for at in held]
