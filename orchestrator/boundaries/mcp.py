@@ -51,7 +51,8 @@ class Middleware:
         return {**result, "tools": self._tools.listed(result["tools"])}
 
     async def _call(self, context: Any, call_next: Any) -> Any:
-        params = dict(context.params or {})
+        # Never as a task, whose result would come past the guards.
+        params = {name: one for name, one in (context.params or {}).items() if name != "task"}
 
         async def lists(cursor: Payload) -> Payload:
             asked = {**cursor, **envelope(params)}

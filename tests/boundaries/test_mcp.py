@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -465,6 +466,26 @@ def test_in_whose_name_a_request_is_made_is_for_the_server_to_say() -> None:
     assert asyncio.run(names("agent")) == 10
     assert asyncio.run(names("viewer")) == 0
     assert Run().roles == frozenset()
+
+
+def test_a_server_of_our_own_runs_no_tool_as_a_task() -> None:
+    @dataclass(frozen=True)
+    class Context:
+        method: str
+        params: Any
+        request_id: int = 1
+
+    reached: list[Any] = []
+
+    async def next_one(context: Context) -> Any:
+        reached.append(context)
+        if context.method == "tools/list":
+            return {"tools": [{"name": "add", "inputSchema": {"type": "object"}}]}
+        return {"content": [{"type": "text", "text": "3"}]}
+
+    asked = Context("tools/call", {"name": "add", "arguments": {}, "task": {"ttl": 60}})
+    asyncio.run(Middleware(gate())(asked, next_one))
+    assert [sorted(one.params) for one in reached if one.method == "tools/call"] == [["arguments", "name"]]
 
 
 def request(method: str, id: Any = 1, **params: Any) -> SessionMessage:
